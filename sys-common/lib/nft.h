@@ -1,0 +1,176 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/* One nftables transaction by libnftnl: a batch that grows as tables,
+ * chains, sets, elements and rules are added, then is sent at once; the
+ * kernel commits all of it or nothing. effect (only nft_commit() touches
+ * the kernel; building is pure, so tests can look at the bytes). Fed by our
+ * own compilers. Knows no policy: each owner of a table has its own file. */
+#ifndef SQ_LIB_NFT_H
+#define SQ_LIB_NFT_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include "lib/ipaddr.h"
+#include "lib/nl.h"
+
+struct nft;      /* a batch under construction */
+struct nft_rule; /* a rule under construction (expressions in order) */
+
+/** A new empty batch for one table of family inet.
+ *  @param table  name, borrowed until nft_free()
+ *  @return 0; -ENOMEM */
+int nft_new(const char *table, struct nft **ret);
+void nft_free(struct nft *b);
+/** First error of any building call since nft_new() (they return nothing):
+ *  0, -ENOMEM, -ENOBUFS. nft_commit() refuses such a batch. */
+int nft_error(const struct nft *b);
+/** Bytes of the batch so far (for tests), valid until the next call. */
+const void *nft_bytes(struct nft *b, size_t *ret_len);
+
+/** Send and wait. @return 0; -errno of the first refused message, and
+ *  nothing has changed then; *ret_msg (may be NULL) is its number in the
+ *  batch counting from 0 */
+int nft_commit(struct nft *b, struct nl *nl, unsigned *ret_msg);
+
+/* ---- objects. `del` of something that is not there is an error of the
+ * kernel; nft_table_reset() is the way to begin anew. ---- */
+/** add + delete + add: whatever was there is gone, in the same batch. */
+void nft_table_reset(struct nft *b);
+void nft_table_add(struct nft *b);
+/** add + delete: the table is gone whether it was there or not. */
+void nft_table_drop(struct nft *b);
+
+#define NFT_HOOK_PREROUTING 0
+#define NFT_HOOK_INPUT 1
+#define NFT_HOOK_FORWARD 2
+#define NFT_HOOK_OUTPUT 3
+#define NFT_HOOK_POSTROUTING 4
+/** A base chain. @param type "filter", "nat" or "route"
+ *  @param policy_drop  policy drop instead of accept */
+void nft_base_chain(struct nft *b, const char *name, const char *type,
+                    uint32_t hook, int32_t prio, bool policy_drop);
+void nft_chain_add(struct nft *b, const char *name);
+void nft_chain_flush(struct nft *b, const char *name);
+/** Deletes an empty, unreferenced chain (flush it first). */
+void nft_chain_del(struct nft *b, const char *name);
+/** A named counter object. */
+void nft_counter_add(struct nft *b, const char *name);
+
+/* Types of set keys and data; numbers as nft(8) shows them. */
+enum nft_type {
+    NFT_T_IPV4 = 7,
+    NFT_T_IPV6 = 8,
+    NFT_T_INET_PROTO = 12,
+    NFT_T_INET_SERVICE = 13,
+    NFT_T_IFNAME = 41,
+};
+#define NFT_F_CONST 0x1u    /* NFT_SET_CONSTANT */
+#define NFT_F_INTERVAL 0x4u /* NFT_SET_INTERVAL */
+#define NFT_F_MAP 0x8u      /* NFT_SET_MAP: data is a verdict */
+#define NFT_F_TIMEOUT 0x10u
+#define NFT_KEY_FIELDS 4
+
+/** One set or verdict map: key = @p n_types fields concatenated. */
+struct nft_set_spec {
+    const char *name;
+    enum nft_type types[NFT_KEY_FIELDS];
+    unsigned n_types;
+    uint32_t flags; /* NFT_F_* */
+};
+void nft_set_add(struct nft *b, const struct nft_set_spec *spec);
+void nft_set_flush(struct nft *b, const char *name);
+void nft_set_del(struct nft *b, const char *name);
+
+/** A key under construction, {0} is empty. Each field of a concatenation is
+ *  padded to 4 bytes; a key of one field is sent without its padding. */
+struct nft_key {
+    uint8_t b[64];
+    size_t len;
+    size_t only; /* bytes of the field if there is just one, else 0 */
+};
+void nft_key_addr(struct nft_key *k, const struct ipaddr *a);
+void nft_key_u8(struct nft_key *k, uint8_t v);
+void nft_key_be16(struct nft_key *k, uint16_t v); /* host order in */
+void nft_key_ifname(struct nft_key *k, const char *ifname);
+
+/** Add or delete an element of a plain set. @p end: the key where an
+ *  interval of a concatenated set ends (inclusive), or NULL. */
+void nft_elem_add(struct nft *b, const char *set, const struct nft_key *key,
+                  const struct nft_key *end);
+void nft_elem_del(struct nft *b, const char *set, const struct nft_key *key,
+                  const struct nft_key *end);
+/** An interval of a one-field interval set, first to last inclusive:
+ *  encodes the start and the open end as the kernel wants them. */
+void nft_elem_range(struct nft *b, const char *set,
+                    const struct nft_key *first, const struct nft_key *last);
+/** Element of a verdict map: key -> goto @p chain. */
+void nft_elem_goto(struct nft *b, const char *map, const struct nft_key *key,
+                   const char *chain);
+void nft_elem_goto_del(struct nft *b, const char *map,
+                       const struct nft_key *key);
+
+/* ---- rules: nft_rule_begin, expressions, nft_rule_end ---- */
+struct nft_rule *nft_rule_begin(struct nft *b, const char *chain);
+void nft_rule_end(struct nft *b, struct nft_rule *r);
+
+/* Loads into register 1 (or the given 4-byte slot of it for concatenation,
+ * slot 0 first) and compares. */
+#define NFT_NH_V4 2u /* NFPROTO_IPV4 */
+#define NFT_NH_V6 10u
+void nft_match_nfproto(struct nft_rule *r, uint8_t nfproto);
+/** meta l4proto: the real layer-4 protocol behind extension headers. */
+void nft_match_l4proto(struct nft_rule *r, uint8_t proto);
+/** iifname/oifname; a trailing '*' matches a prefix. */
+void nft_match_iifname(struct nft_rule *r, const char *name, bool negate);
+void nft_match_oifname(struct nft_rule *r, const char *name, bool negate);
+/** Source or destination inside @p net (the family is not checked here:
+ *  put nft_match_nfproto() first). */
+void nft_match_saddr(struct nft_rule *r, const struct ipnet *net, bool negate);
+void nft_match_daddr(struct nft_rule *r, const struct ipnet *net, bool negate);
+/** Destination port range, host order, inclusive (put l4proto first). */
+void nft_match_dport(struct nft_rule *r, uint16_t first, uint16_t last);
+void nft_match_sport(struct nft_rule *r, uint16_t first, uint16_t last);
+/** First byte of the ICMP or ICMPv6 header: its type. */
+void nft_match_icmp_type(struct nft_rule *r, uint8_t type);
+/** The IPv6 extension header @p header (0 hop-by-hop, 43 routing, 44
+ *  fragment, 60 destination options) is there (put nfproto first). */
+void nft_match_exthdr6(struct nft_rule *r, uint8_t header);
+#define NFT_CT_INVALID 1u
+#define NFT_CT_ESTABLISHED 2u
+#define NFT_CT_RELATED 4u
+#define NFT_CT_NEW 8u
+#define NFT_CT_UNTRACKED 64u
+void nft_match_ct_state(struct nft_rule *r, uint32_t mask);
+
+/* Raw loads for concatenated lookups: slot n is register32 8+n. */
+void nft_load_saddr(struct nft_rule *r, uint8_t family, unsigned slot);
+void nft_load_daddr(struct nft_rule *r, uint8_t family, unsigned slot);
+void nft_load_iifname(struct nft_rule *r, unsigned slot); /* 4 slots */
+void nft_load_oifname(struct nft_rule *r, unsigned slot); /* 4 slots */
+void nft_load_l4proto(struct nft_rule *r, unsigned slot);
+void nft_load_dport(struct nft_rule *r, unsigned slot);
+/** Is the key in slots 0.. an element of @p set? @p invert: is it not? */
+void nft_lookup(struct nft_rule *r, const char *set, bool invert);
+/** Verdict of the element of @p map; no element: go on. */
+void nft_lookup_vmap(struct nft_rule *r, const char *map);
+
+/* Statements. */
+void nft_counter(struct nft_rule *r);
+void nft_counter_ref(struct nft_rule *r, const char *name);
+void nft_accept(struct nft_rule *r);
+void nft_drop(struct nft_rule *r);
+void nft_return(struct nft_rule *r);
+void nft_jump(struct nft_rule *r, const char *chain);
+void nft_goto(struct nft_rule *r, const char *chain);
+/** ICMP(v6) administratively prohibited, both families of an inet table. */
+void nft_reject_admin(struct nft_rule *r);
+void nft_masquerade(struct nft_rule *r);
+void nft_notrack(struct nft_rule *r);
+
+/** Read a named counter of a table of family inet.
+ *  @return 0; -ENOENT; -errno */
+int nft_counter_read(struct nl *nl, const char *table, const char *name,
+                     uint64_t *ret_packets, uint64_t *ret_bytes);
+
+#endif

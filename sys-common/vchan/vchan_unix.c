@@ -1,0 +1,197 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/* The unix body of a vchan: a stream socket, one client in a server's life.
+ * effect. For the netns platform and tests. The peer's bytes pass through
+ * unseen. Unlike rings it has no indexes a peer could corrupt, and the kernel
+ * notices the peer's death by itself. */
+#include <stdio.h>
+#include <stdlib.h>
+#include <sys/socket.h>
+
+#include "lib/err.h"
+#include "lib/io.h"
+#include "lib/loop.h"
+#include "lib/mem.h"
+#include "vchan/vchan_body.h"
+
+#define VCHAN_UNIX_DIR "/run/vchan"
+#define VCHAN_UNIX_PATH_MAX 108 /* sun_path */
+#define VCHAN_UNIX_MODE 0600
+
+struct vchan_unix {
+    struct vchan v;
+    int fd; /* listening socket, then the connection; -1 when closed */
+    enum vchan_state state;
+    bool read_off;
+    bool write_blocked;
+};
+
+static struct vchan_unix *self_of(struct vchan *v)
+{
+    return (struct vchan_unix *)v;
+}
+
+static const struct vchan_unix *const_self_of(const struct vchan *v)
+{
+    return (const struct vchan_unix *)v;
+}
+
+static void unix_free(struct vchan *v)
+{
+    struct vchan_unix *u = self_of(v);
+
+    if (u->fd >= 0)
+        close(u->fd);
+    free(u);
+}
+
+static int unix_fd(const struct vchan *v)
+{
+    return const_self_of(v)->fd;
+}
+
+static unsigned unix_events(const struct vchan *v)
+{
+    const struct vchan_unix *u = const_self_of(v);
+    unsigned events = u->write_blocked ? LOOP_WRITE : 0;
+
+    if (u->state == VCHAN_WAITING || !u->read_off)
+        events |= LOOP_READ;
+    return events;
+}
+
+static void unix_want_read(struct vchan *v, bool want)
+{
+    self_of(v)->read_off = !want;
+}
+
+static int unix_ready(struct vchan *v)
+{
+    struct vchan_unix *u = self_of(v);
+
+    if (u->state != VCHAN_WAITING)
+        return 0;
+    int fd = accept4(u->fd, NULL, NULL, SOCK_CLOEXEC | SOCK_NONBLOCK);
+    if (fd < 0)
+        return errno == EAGAIN || errno == EINTR || errno == ECONNABORTED
+                   ? 0
+                   : err_last();
+    close(u->fd); /* a second client is refused by the kernel */
+    u->fd = fd;
+    u->state = VCHAN_CONNECTED;
+    return 0;
+}
+
+static enum vchan_state unix_state(struct vchan *v)
+{
+    return self_of(v)->state;
+}
+
+static ssize_t unix_read(struct vchan *v, void *buf, size_t len)
+{
+    struct vchan_unix *u = self_of(v);
+    ssize_t n;
+
+    if (u->state == VCHAN_WAITING)
+        return 0;
+    if (u->state == VCHAN_CLOSED)
+        return -ECONNRESET;
+    do {
+        n = recv(u->fd, buf, len, MSG_DONTWAIT);
+    } while (n < 0 && errno == EINTR);
+    if (n > 0 || (n == 0 && len == 0))
+        return n;
+    if (n < 0 && errno == EAGAIN)
+        return 0;
+    if (n < 0 && errno != ECONNRESET)
+        return err_last();
+    u->state = VCHAN_CLOSED;
+    return -ECONNRESET;
+}
+
+static ssize_t unix_write(struct vchan *v, const void *buf, size_t len)
+{
+    struct vchan_unix *u = self_of(v);
+    ssize_t n;
+
+    if (u->state == VCHAN_WAITING)
+        return 0;
+    if (u->state == VCHAN_CLOSED)
+        return -ECONNRESET;
+    do {
+        n = send(u->fd, buf, len, MSG_DONTWAIT | MSG_NOSIGNAL);
+    } while (n < 0 && errno == EINTR);
+    if (n < 0 && errno != EAGAIN)
+        return errno == EPIPE ? -ECONNRESET : err_last();
+    if (n < 0)
+        n = 0;
+    u->write_blocked = (size_t)n < len;
+    return n;
+}
+
+static const struct vchan_ops unix_ops = {
+    .free = unix_free,
+    .fd = unix_fd,
+    .events = unix_events,
+    .want_read = unix_want_read,
+    .ready = unix_ready,
+    .state = unix_state,
+    .read = unix_read,
+    .write = unix_write,
+};
+
+static int unix_path(const struct vchan_addr *addr, uint32_t server,
+                     char ret[VCHAN_UNIX_PATH_MAX])
+{
+    int n =
+        snprintf(ret, VCHAN_UNIX_PATH_MAX, "%s/%u.%u.sock",
+                 addr->dir ? addr->dir : VCHAN_UNIX_DIR, server, addr->port);
+
+    return n < 0 || n >= VCHAN_UNIX_PATH_MAX ? -ENAMETOOLONG : 0;
+}
+
+/* Takes the descriptor, also on failure. */
+static int unix_new(int fd, enum vchan_state state, struct vchan **ret)
+{
+    struct vchan_unix *u = calloc(1, sizeof(*u));
+
+    if (!u) {
+        close(fd);
+        return -ENOMEM;
+    }
+    u->v.ops = &unix_ops;
+    u->fd = fd;
+    u->state = state;
+    *ret = &u->v;
+    return 0;
+}
+
+int vchan_unix_server(const struct vchan_addr *addr, struct vchan **ret)
+{
+    char path[VCHAN_UNIX_PATH_MAX];
+    int r = unix_path(addr, addr->self, path);
+
+    if (r < 0)
+        return r;
+    int fd = io_unix_listen(path, VCHAN_UNIX_MODE);
+    if (fd < 0)
+        return fd;
+    return unix_new(fd, VCHAN_WAITING, ret);
+}
+
+int vchan_unix_client(const struct vchan_addr *addr, struct vchan **ret)
+{
+    char path[VCHAN_UNIX_PATH_MAX];
+    int r = unix_path(addr, addr->peer, path);
+
+    if (r < 0)
+        return r;
+    CLEANUP_FD int fd = io_unix_connect(path);
+    if (fd == -ENOENT || fd == -ECONNREFUSED)
+        return -EAGAIN;
+    if (fd < 0)
+        return fd;
+    r = io_set_nonblock(fd, true);
+    if (r < 0)
+        return r;
+    return unix_new(STEAL_FD(fd), VCHAN_CONNECTED, ret);
+}

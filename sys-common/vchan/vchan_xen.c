@@ -1,0 +1,197 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/* The xen body of a vchan: libxenvchan. effect. The shared page is written
+ * by the peer at any time; the library copes with impossible ring indexes by
+ * saying "nothing there" for ever, so they are looked at here before each
+ * call (spec/vchan.md, weakness 1). Notices the death of the peer's process,
+ * not of its domain: dom0 learns that from xenstore (weakness 2). */
+#include <poll.h>
+#include <stdio.h>
+#include <stdlib.h>
+
+#include <libxenvchan.h>
+#include <xenstore.h>
+
+#include "lib/err.h"
+#include "lib/loop.h"
+#include "lib/mem.h"
+#include "vchan/vchan_body.h"
+
+#define VCHAN_XS_PATH_MAX 64 /* the library cuts longer ones */
+
+struct vchan_xen {
+    struct vchan v;
+    struct libxenvchan *lib;
+};
+
+static struct vchan_xen *self_of(struct vchan *v)
+{
+    return (struct vchan_xen *)v;
+}
+
+static struct libxenvchan *lib_of(const struct vchan *v)
+{
+    return ((const struct vchan_xen *)v)->lib;
+}
+
+static void xen_free(struct vchan *v)
+{
+    struct vchan_xen *x = self_of(v);
+
+    libxenvchan_close(x->lib);
+    free(x);
+}
+
+static int xen_fd(const struct vchan *v)
+{
+    return libxenvchan_fd_for_select(lib_of(v));
+}
+
+/* An event channel says only "look again", for both directions. */
+static unsigned xen_events(const struct vchan *v)
+{
+    (void)v;
+    return LOOP_READ;
+}
+
+static void xen_want_read(struct vchan *v, bool want)
+{
+    (void)v;
+    (void)want;
+}
+
+/* libxenvchan_wait() blocks without a pending event: ask first. */
+static int xen_ready(struct vchan *v)
+{
+    struct pollfd p = {.fd = xen_fd(v), .events = POLLIN};
+
+    if (poll(&p, 1, 0) <= 0)
+        return 0;
+    return libxenvchan_wait(lib_of(v)) < 0 ? -EIO : 0;
+}
+
+static enum vchan_state xen_state(struct vchan *v)
+{
+    switch (libxenvchan_is_open(lib_of(v))) {
+    case 1:
+        return VCHAN_CONNECTED;
+    case 2:
+        return VCHAN_WAITING;
+    default:
+        return VCHAN_CLOSED;
+    }
+}
+
+/* The order is the library's private copy, the indexes are shared. */
+static int ring_check(const struct libxenvchan_ring *ring)
+{
+    const volatile struct ring_shared *shr = ring->shr;
+    uint32_t cons = shr->cons;
+    uint32_t prod = shr->prod;
+
+    return prod - cons > (uint32_t)1 << ring->order ? -EPROTO : 0;
+}
+
+static ssize_t xen_read(struct vchan *v, void *buf, size_t len)
+{
+    struct libxenvchan *lib = lib_of(v);
+    int r = ring_check(&lib->read);
+
+    if (r < 0)
+        return r;
+    r = libxenvchan_read(lib, buf, len);
+    return r < 0 ? -ECONNRESET : r;
+}
+
+static ssize_t xen_write(struct vchan *v, const void *buf, size_t len)
+{
+    struct libxenvchan *lib = lib_of(v);
+    int r = ring_check(&lib->write);
+
+    if (r < 0)
+        return r;
+    r = libxenvchan_write(lib, buf, len);
+    return r < 0 ? -ECONNRESET : r;
+}
+
+static const struct vchan_ops xen_ops = {
+    .free = xen_free,
+    .fd = xen_fd,
+    .events = xen_events,
+    .want_read = xen_want_read,
+    .ready = xen_ready,
+    .state = xen_state,
+    .read = xen_read,
+    .write = xen_write,
+};
+
+static int xen_wrap(struct libxenvchan *lib, struct vchan **ret)
+{
+    struct vchan_xen *x = calloc(1, sizeof(*x));
+
+    if (!x) {
+        libxenvchan_close(lib);
+        return -ENOMEM;
+    }
+    lib->blocking = 0; /* no init of the library sets it */
+    x->v.ops = &xen_ops;
+    x->lib = lib;
+    *ret = &x->v;
+    return 0;
+}
+
+int vchan_xen_server(const struct vchan_addr *addr, size_t ring_bytes,
+                     struct vchan **ret)
+{
+    char path[VCHAN_XS_PATH_MAX];
+
+    snprintf(path, sizeof(path), "data/vchan/%u/%u", addr->peer, addr->port);
+    struct libxenvchan *lib = libxenvchan_server_init(
+        NULL, (int)addr->peer, path, ring_bytes, ring_bytes);
+    if (!lib)
+        return err_last();
+    return xen_wrap(lib, ret);
+}
+
+/* Path of the server's keys for us.
+ * @return 0; -EAGAIN they are not there (yet); -errno */
+static int xen_server_path(const struct vchan_addr *addr,
+                           char ret[VCHAN_XS_PATH_MAX])
+{
+    char probe[VCHAN_XS_PATH_MAX + 16];
+    struct xs_handle *xs = xs_open(0);
+
+    if (!xs)
+        return err_last();
+    CLEANUP_FREE char *domid = xs_read(xs, XBT_NULL, "domid", NULL);
+    if (!domid) {
+        int r = err_last();
+        xs_close(xs);
+        return r;
+    }
+    snprintf(ret, VCHAN_XS_PATH_MAX, "/local/domain/%u/data/vchan/%s/%u",
+             addr->peer, domid, addr->port);
+    /* written last by a server */
+    snprintf(probe, sizeof(probe), "%s/event-channel", ret);
+    CLEANUP_FREE char *port = xs_read(xs, XBT_NULL, probe, NULL);
+    int r = port ? 0 : err_last();
+    xs_close(xs);
+    return r == -ENOENT || r == -EACCES ? -EAGAIN : r;
+}
+
+int vchan_xen_client(const struct vchan_addr *addr, struct vchan **ret)
+{
+    char path[VCHAN_XS_PATH_MAX];
+    int r = xen_server_path(addr, path);
+
+    if (r < 0)
+        return r;
+    if (access("/dev/xen/gntdev", R_OK | W_OK) != 0 ||
+        access("/dev/xen/evtchn", R_OK | W_OK) != 0)
+        return err_last();
+    /* Keys of a server that is gone, or is just being made, fail here. */
+    struct libxenvchan *lib =
+        libxenvchan_client_init(NULL, (int)addr->peer, path);
+    if (!lib)
+        return -EAGAIN;
+    return xen_wrap(lib, ret);
+}

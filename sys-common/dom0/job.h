@@ -1,0 +1,45 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/* Long operations of a client: bring qubes up, take them down, wait until a
+ * firewall reports that new rules are in force. glue: each is a row of small
+ * state machines, stepped whenever the manager changed; nothing waits. */
+#ifndef SQ_DOM0_JOB_H
+#define SQ_DOM0_JOB_H
+
+#include "dom0/control.h"
+#include "dom0/manager.h"
+
+#define JOB_RULES_MS 5000 /* rules written to rules reported */
+#define JOB_SOURCES_MAX 2 /* addresses of one qube */
+
+struct jobs;
+
+int jobs_new(struct manager *m, struct jobs **ret);
+void jobs_free(struct jobs *j);
+/** Something changed: go on. Sends progress and the final answer. */
+void jobs_step(struct jobs *j);
+/** The client is no more: its jobs go on in silence. */
+void jobs_forget(struct jobs *j, const struct control_client *c);
+
+/** Start qubes in order.
+ *  @param order  result of plan_up()
+ *  @return 0; -EBUSY another up or down runs; -ENOMEM */
+int jobs_up(struct jobs *j, struct control_client *c,
+            struct config_qube *const *order, size_t n);
+/** Stop qubes in order (result of plan_down()). @return as jobs_up() */
+int jobs_down(struct jobs *j, struct control_client *c,
+              struct config_qube *const *order, size_t n);
+
+/** A source whose rules changed, and its counter before that. */
+struct job_source {
+    char ip[IPADDR_TEXT_MAX];
+    char before[32]; /* "" for none */
+};
+
+/** Wait until the netvm's firewall has handled the sources.
+ *  @param qube   whose rules they are
+ *  @param extra  members for the answer, reference taken over
+ *  @return 0; -ENOMEM */
+int jobs_rules(struct jobs *j, struct control_client *c, const char *qube,
+               const struct job_source *src, size_t n, json_t *extra);
+
+#endif

@@ -1,0 +1,524 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/* Life of the qubes. glue. See manager.h. */
+#include "dom0/manager.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <time.h>
+
+#include "dom0/config_load.h"
+#include "dom0/image.h"
+#include "dom0/manager_impl.h"
+#include "lib/err.h"
+#include "lib/io.h"
+#include "lib/log.h"
+
+static void set_state(struct qube *q, enum qube_state s)
+{
+    q->state = s;
+    q->since_ms = io_now_ms();
+}
+
+bool manager_is_up(const struct qube *q)
+{
+    return q->state == QUBE_STARTING || q->state == QUBE_RUNNING ||
+           q->state == QUBE_STOPPING;
+}
+
+const char *manager_state_name(enum qube_state s)
+{
+    static const char *const names[] = {
+        [QUBE_OFF] = "off",         [QUBE_STARTING] = "starting",
+        [QUBE_RUNNING] = "running", [QUBE_STOPPING] = "stopping",
+        [QUBE_FAILED] = "failed",
+    };
+
+    return names[s];
+}
+
+int manager_find(const struct manager *m, const char *name)
+{
+    for (size_t i = 0; i < m->cfg.n; i++) {
+        if (!strcmp(m->cfg.qubes[i]->name, name))
+            return (int)i;
+    }
+    return -ENOENT;
+}
+
+int manager_netvm(const struct manager *m, size_t index)
+{
+    const struct config_qube *up = m->cfg.qubes[index]->up;
+
+    return up ? manager_find(m, up->name) : -1;
+}
+
+/* Every change ends in one turn of the loop of its own, so that callbacks
+ * never call each other. */
+static void touch(struct manager *m)
+{
+    (void)loop_timer_start(m->tick, 0);
+}
+
+/* ---- desired state ---- */
+
+int manager_desired(const struct manager *m, size_t index, struct keyset *ret)
+{
+    struct keys_run run[CONFIG_QUBES_MAX];
+    struct keys_world w = {.cfg = &m->cfg,
+                           .run = run,
+                           .netns = m->platform->ops->vif_keys,
+                           .now_s = (uint64_t)time(NULL)};
+
+    for (size_t i = 0; i < m->cfg.n; i++) {
+        const struct qube *q = m->qubes[i];
+
+        run[i] = (struct keys_run){q->active, q->has_domid, q->domid, 0};
+    }
+    return keys_desired(&w, index, ret);
+}
+
+void manager_update(struct manager *m)
+{
+    for (size_t i = 0; i < m->cfg.n; i++) {
+        struct keyset set = {0};
+        int r;
+
+        if (!m->qubes[i]->worker)
+            continue;
+        r = manager_desired(m, i, &set);
+        if (r) {
+            log_err("%s: desired state: %s", m->cfg.qubes[i]->name,
+                    err_text(r));
+            keyset_free(&set);
+            continue;
+        }
+        (void)worker_apply(m->qubes[i]->worker, &set);
+    }
+}
+
+const char *manager_status(const struct manager *m, size_t index,
+                           const char *path)
+{
+    const struct worker *w = m->qubes[index]->worker;
+
+    return w ? keyset_get(worker_status(w), path) : NULL;
+}
+
+const char *manager_vif_status(const struct manager *m, size_t index)
+{
+    int up = manager_netvm(m, index);
+    char path[QDB_REC_PATH];
+
+    if (up < 0 || !m->qubes[index]->has_domid)
+        return NULL;
+    snprintf(path, sizeof(path), "/sysqube-status/vif/%u.0",
+             m->qubes[index]->domid);
+    return manager_status(m, (size_t)up, path);
+}
+
+static bool says_up(const char *s)
+{
+    return s && !strncmp(s, "up", 2) && (s[2] == ' ' || !s[2]);
+}
+
+bool manager_ready(const struct manager *m, size_t index, const char **ret_what)
+{
+    const struct config_qube *c = m->cfg.qubes[index];
+
+    if (m->qubes[index]->state != QUBE_RUNNING)
+        *ret_what = "it is not running";
+    else if (c->kind == KIND_NETVM &&
+             !says_up(manager_status(m, index, "/sysqube-status/uplink")))
+        *ret_what = "its uplink is not up";
+    else if (c->up && !says_up(manager_vif_status(m, index)))
+        *ret_what = "its network interface is not up in its netvm";
+    else if (c->up &&
+             !says_up(manager_status(m, index, "/sysqube-status/agent")))
+        *ret_what = "its agent has not configured eth0";
+    else
+        return true;
+    return false;
+}
+
+/* ---- vifs ---- */
+
+static void vif_of(const struct manager *m, size_t index, size_t up,
+                   struct platform_vif *v)
+{
+    const struct config_qube *c = m->cfg.qubes[index];
+    char a[IPADDR_TEXT_MAX], b[IPADDR_TEXT_MAX];
+
+    *v = (struct platform_vif){.client = m->qubes[index]->domid,
+                               .backend = m->qubes[up]->domid};
+    memcpy(v->mac, c->mac, sizeof(v->mac));
+    snprintf(v->ips, sizeof(v->ips), "%s%s%s", ipaddr_format(&c->ip4, a),
+             c->ip6.family ? " " : "",
+             c->ip6.family ? ipaddr_format(&c->ip6, b) : "");
+}
+
+static int attach(struct manager *m, size_t index)
+{
+    int up = manager_netvm(m, index);
+    struct platform_vif v;
+    int r;
+
+    if (up < 0)
+        return 0;
+    vif_of(m, index, (size_t)up, &v);
+    r = m->platform->ops->vif_attach(m->platform, &v);
+    m->qubes[index]->vif = !r;
+    return r;
+}
+
+static void detach(struct manager *m, size_t index)
+{
+    int up = manager_netvm(m, index);
+    struct platform_vif v;
+
+    if (up < 0 || !m->qubes[index]->vif)
+        return;
+    vif_of(m, index, (size_t)up, &v);
+    m->qubes[index]->vif = false;
+    if (m->platform->ops->vif_detach(m->platform, &v))
+        log_warn("%s: %s", m->cfg.qubes[index]->name, m->platform->why);
+}
+
+static void detach_clients(struct manager *m, size_t index)
+{
+    for (size_t i = 0; i < m->cfg.n; i++) {
+        if (manager_netvm(m, i) == (int)index) {
+            detach(m, i);
+            m->qubes[i]->vif_failed = false;
+        }
+    }
+}
+
+/* A netvm that came (back): its running clients are plugged in. */
+static void attach_clients(struct manager *m)
+{
+    for (size_t i = 0; i < m->cfg.n; i++) {
+        struct qube *q = m->qubes[i];
+        int up = manager_netvm(m, i);
+
+        if (up < 0 || q->vif || q->vif_failed ||
+            (q->state != QUBE_RUNNING && q->state != QUBE_STARTING) ||
+            m->qubes[up]->state != QUBE_RUNNING)
+            continue;
+        if (attach(m, i)) {
+            q->vif_failed = true;
+            log_err("%s: %s", m->cfg.qubes[i]->name, m->platform->why);
+        }
+    }
+}
+
+/* ---- start, and its undoing ---- */
+
+static void fail_start(struct manager *m, size_t index, const char *step,
+                       const char *message, const char *hint)
+{
+    struct qube *q = m->qubes[index];
+
+    snprintf(q->error.qube, sizeof(q->error.qube), "%s",
+             m->cfg.qubes[index]->name);
+    q->error.step = step;
+    snprintf(q->error.message, sizeof(q->error.message), "%s", message);
+    snprintf(q->error.hint, sizeof(q->error.hint), "%s", hint);
+    log_err("%s: start failed at step '%s': %s", q->error.qube, step, message);
+}
+
+/* The domain is gone: nothing of it may stay in force. */
+static void clean_up(struct manager *m, size_t index)
+{
+    struct qube *q = m->qubes[index];
+
+    detach_clients(m, index);
+    detach(m, index);
+    worker_free(q->worker);
+    q->worker = NULL;
+    q->has_domid = q->active = q->vif_failed = false;
+    q->domid = 0;
+    manager_update(m);
+    touch(m);
+}
+
+void manager_kill(struct manager *m, size_t index)
+{
+    struct qube *q = m->qubes[index];
+    uint32_t domid = q->domid;
+    bool had = q->has_domid;
+
+    if (!had && !q->active)
+        return;
+    detach_clients(m, index);
+    detach(m, index);
+    if (had && m->platform->ops->destroy(m->platform, domid))
+        log_err("%s: %s", m->cfg.qubes[index]->name, m->platform->why);
+    if (had)
+        m->platform->ops->vchan_clean(m->platform, domid);
+    clean_up(m, index);
+    set_state(q, QUBE_OFF);
+    q->died = "ended";
+}
+
+static void undo(struct manager *m, size_t index)
+{
+    manager_kill(m, index);
+    set_state(m->qubes[index], QUBE_FAILED);
+    m->qubes[index]->died = NULL;
+    touch(m);
+}
+
+static void on_worker(void *arg)
+{
+    const struct qube *q = arg;
+
+    touch(q->m);
+}
+
+static void on_worker_clean(void *arg)
+{
+    const struct qube *q = arg;
+
+    if (q->has_domid)
+        q->m->platform->ops->vchan_clean(q->m->platform, q->domid);
+}
+
+static int start_worker(struct manager *m, size_t index)
+{
+    struct qube *q = m->qubes[index];
+    char dir[CONFIG_PATH_MAX + 64];
+    struct worker_args a = {.exe = m->cfg.d.worker,
+                            .name = m->cfg.qubes[index]->name,
+                            .domid = q->domid,
+                            .body = m->platform->ops->body,
+                            .changed = on_worker,
+                            .clean = on_worker_clean,
+                            .arg = q};
+
+    if (m->platform->ops->vchan_dir(m->platform, q->domid, dir, sizeof(dir)))
+        a.dir = dir;
+    return worker_new(m->loop, &a, &q->worker);
+}
+
+/* init reads its console and the network its options from here; never
+ * empty (spec/qubes-integration.md, "Kernel hand-over"). */
+static void make_cmdline(const struct config_qube *c, char *buf, size_t cap)
+{
+    snprintf(buf, cap, "console=hvc0 quiet panic=-1%s%s",
+             c->kernel_options[0] ? " " : "", c->kernel_options);
+}
+
+static int create(struct manager *m, size_t index)
+{
+    const struct config_qube *c = m->cfg.qubes[index];
+    char image[IMAGE_PATH_MAX], cmdline[CONFIG_TEXT_MAX + 64];
+    struct platform_spec s = {.name = c->name,
+                              .virt = c->virt,
+                              .memory_mib = c->memory_mib,
+                              .vcpus = c->vcpus,
+                              .driver_domain = config_provides(c),
+                              .pci = c->pci,
+                              .n_pci = c->n_pci,
+                              .image = image,
+                              .cmdline = cmdline,
+                              .uplink = c->ns_uplink,
+                              .bridge = c->ns_bridge};
+    int r;
+
+    image_dir(&m->cfg.d, c->image, image);
+    make_cmdline(c, cmdline, sizeof(cmdline));
+    r = m->platform->ops->create(m->platform, &s, &m->qubes[index]->domid);
+    m->qubes[index]->has_domid = !r;
+    return r;
+}
+
+/* Each step in order; the first that fails is named and all is undone. */
+static int run_steps(struct manager *m, size_t index, const char **ret_step,
+                     char why[512])
+{
+    struct qube *q = m->qubes[index];
+    char text[IMAGE_WHY_MAX];
+    int r;
+
+    *ret_step = "find the image";
+    r = image_there(&m->cfg.d, m->cfg.qubes[index]->image, text);
+    if (r) {
+        snprintf(why, 512, "%s", text);
+        return r;
+    }
+    /* its rules are in the netvm before the domain exists */
+    q->active = true;
+    manager_update(m);
+    *ret_step = "create the domain";
+    r = create(m, index);
+    if (r) {
+        snprintf(why, 512, "%s", m->platform->why);
+        return r;
+    }
+    *ret_step = "start the QubesDB worker";
+    r = start_worker(m, index);
+    if (r) {
+        snprintf(why, 512, "%s: %s", m->cfg.d.worker, err_text(r));
+        return r;
+    }
+    manager_update(m);
+    *ret_step = "attach the network interface";
+    r = attach(m, index);
+    if (!r) {
+        *ret_step = "let the domain run";
+        r = m->platform->ops->unpause(m->platform, q->domid);
+    }
+    if (r)
+        snprintf(why, 512, "%s", m->platform->why);
+    return r;
+}
+
+int manager_start(struct manager *m, size_t index)
+{
+    struct qube *q = m->qubes[index];
+    const char *step = "";
+    char why[512] = "";
+    int r;
+
+    if (manager_is_up(q))
+        return 0;
+    q->error = (struct manager_error){0};
+    q->died = NULL;
+    q->vif_failed = false;
+    r = run_steps(m, index, &step, why);
+    if (r) {
+        fail_start(m, index, step, why, "mend the cause, then run: sysqube up");
+        undo(m, index);
+        return r;
+    }
+    set_state(q, QUBE_STARTING);
+    touch(m);
+    return 0;
+}
+
+int manager_stop(struct manager *m, size_t index)
+{
+    struct qube *q = m->qubes[index];
+    enum qube_state was;
+    int r;
+
+    if (!q->has_domid || q->state == QUBE_STOPPING)
+        return 0;
+    was = q->state;
+    set_state(q, QUBE_STOPPING); /* before it can be found dead */
+    r = m->platform->ops->shutdown(m->platform, q->domid);
+    if (r)
+        set_state(q, was);
+    touch(m);
+    return r;
+}
+
+static void on_died(uint32_t domid, const char *why, void *arg)
+{
+    struct manager *m = arg;
+
+    for (size_t i = 0; i < m->cfg.n; i++) {
+        struct qube *q = m->qubes[i];
+        bool starting = q->state == QUBE_STARTING;
+
+        if (!q->has_domid || q->domid != domid)
+            continue;
+        log_info("%s: domain %u %s", m->cfg.qubes[i]->name, domid, why);
+        clean_up(m, i);
+        set_state(q, starting ? QUBE_FAILED : QUBE_OFF);
+        q->died = why;
+        if (starting)
+            fail_start(m, i, "boot", why, "see its console log");
+    }
+}
+
+/* ---- the turn ---- */
+
+static void check_boot(struct manager *m, size_t index)
+{
+    struct qube *q = m->qubes[index];
+    char why[256];
+
+    if (q->state != QUBE_STARTING)
+        return;
+    if (worker_connected(q->worker)) {
+        set_state(q, QUBE_RUNNING);
+        log_info("%s: running as domain %u", m->cfg.qubes[index]->name,
+                 q->domid);
+        return;
+    }
+    if (io_now_ms() - q->since_ms < m->platform->ops->boot_ms)
+        return;
+    snprintf(
+        why, sizeof(why), "it did not connect to its QubesDB within %u s%s%s",
+        m->platform->ops->boot_ms / 1000,
+        worker_trouble(q->worker)[0] ? ": " : "", worker_trouble(q->worker));
+    fail_start(m, index, "boot", why, "see its console log");
+    undo(m, index);
+}
+
+static void on_tick(void *arg)
+{
+    struct manager *m = arg;
+
+    for (size_t i = 0; i < m->cfg.n; i++)
+        check_boot(m, i);
+    attach_clients(m);
+    (void)loop_timer_start(m->tick, 500);
+    m->changed(m->arg);
+}
+
+/* ---- all of it ---- */
+
+int manager_new(struct loop *loop, const char *dir,
+                const struct platform_ops *const *bodies, struct problems *p,
+                struct manager_error *err, struct manager **ret)
+{
+    struct manager *m = calloc(1, sizeof(*m));
+    struct config now;
+    int r;
+
+    if (!m)
+        return -ENOMEM;
+    m->loop = loop;
+    r = config_load(dir, CONFIG_LOAD_SAVE_IDS | CONFIG_LOAD_IMAGES, &now, p);
+    r = r ? r : manager_take_config(m, &now);
+    config_free(&now);
+    r = r ? r : loop_timer_new(loop, on_tick, m, &m->tick);
+    if (r) {
+        manager_free(m);
+        return r;
+    }
+    while (*bodies &&
+           strcmp((*bodies)->name, config_platform_name(m->cfg.d.platform)))
+        bodies++;
+    r = !*bodies ? -EOPNOTSUPP
+                 : platform_new(*bodies, loop, m->cfg.d.run_dir, on_died, m,
+                                &m->platform);
+    if (r) {
+        err->step = "open the platform";
+        snprintf(err->message, sizeof(err->message), "platform %s: %s",
+                 config_platform_name(m->cfg.d.platform),
+                 m->platform ? m->platform->why : err_text(r));
+        manager_free(m);
+        return r;
+    }
+    *ret = m;
+    return 0;
+}
+
+void manager_free(struct manager *m)
+{
+    if (!m)
+        return;
+    for (size_t i = m->cfg.n; i > 0; i--)
+        manager_kill(m, i - 1);
+    for (size_t i = 0; i < m->cfg.n; i++)
+        free(m->qubes[i]);
+    free(m->qubes);
+    config_free(&m->cfg);
+    loop_timer_free(m->tick);
+    platform_free(m->platform);
+    free(m);
+}

@@ -1,0 +1,100 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/* Taking in a configuration, the first one and each later one. glue. See
+ * manager.h, manager_reload(). */
+#include <stdlib.h>
+#include <string.h>
+
+#include "dom0/config_load.h"
+#include "dom0/manager_impl.h"
+#include "lib/err.h"
+
+static bool same_for_neighbours(const struct config_qube *a,
+                                const struct config_qube *b)
+{
+    return a->kind == b->kind && !strcmp(a->netvm, b->netvm) &&
+           ipaddr_eq(&a->ip4, &b->ip4) && a->has_ipv6 == b->has_ipv6 &&
+           (!a->has_ipv6 || ipaddr_eq(&a->ip6, &b->ip6)) &&
+           !memcmp(a->mac, b->mac, sizeof(a->mac));
+}
+
+static void check_running(const struct manager *m, const struct config *now,
+                          struct problems *p)
+{
+    for (size_t i = 0; i < m->cfg.n; i++) {
+        const struct config_qube *a = m->cfg.qubes[i];
+        const struct config_qube *b = config_find(now, a->name);
+
+        if (!manager_is_up(m->qubes[i]))
+            continue;
+        if (!b)
+            problems_add(p, a->file, 0,
+                         "the file is gone but the qube runs; expected "
+                         "'sysqube down %s' first",
+                         a->name);
+        else if (!same_for_neighbours(a, b))
+            problems_add(p, b->file, 0,
+                         "Kind=, NetVM= or an address changed while the qube "
+                         "runs; expected 'sysqube down %s' first",
+                         a->name);
+    }
+}
+
+static int new_qubes(struct manager *m, const struct config *now,
+                     struct qube ***ret)
+{
+    struct qube **v = calloc(now->n + 1, sizeof(*v));
+
+    if (!v)
+        return -ENOMEM;
+    for (size_t i = 0; i < now->n; i++) {
+        int old = manager_find(m, now->qubes[i]->name);
+
+        if (old >= 0) {
+            v[i] = m->qubes[old];
+            m->qubes[old] = NULL;
+            continue;
+        }
+        v[i] = calloc(1, sizeof(**v));
+        if (!v[i])
+            abort(); /* a daemon that lost track of its qubes is worse */
+        v[i]->m = m;
+    }
+    *ret = v;
+    return 0;
+}
+
+int manager_take_config(struct manager *m, struct config *now)
+{
+    struct qube **v;
+    int r = new_qubes(m, now, &v);
+
+    if (r)
+        return r;
+    for (size_t i = 0; i < m->cfg.n; i++)
+        free(m->qubes[i]);
+    free(m->qubes);
+    config_free(&m->cfg);
+    m->cfg = *now;
+    m->qubes = v;
+    *now = (struct config){0};
+    return 0;
+}
+
+int manager_reload(struct manager *m, bool images, struct problems *p)
+{
+    struct config now;
+    int r = config_load(
+        m->cfg.dir, CONFIG_LOAD_SAVE_IDS | (images ? CONFIG_LOAD_IMAGES : 0),
+        &now, p);
+
+    if (!r) {
+        /* what the daemon itself was started with stays */
+        now.d = m->cfg.d;
+        check_running(m, &now, p);
+        r = problems_count(p) ? -EBADMSG : manager_take_config(m, &now);
+    }
+    config_free(&now);
+    if (!r)
+        manager_update(m);
+    return r;
+}

@@ -1,0 +1,26 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/* What the daemon tells: status, keys, rules and USB devices as JSON. pure
+ * over the manager's state. Values from VMs are printable ASCII already
+ * (checked records); USB descriptions are decoded by sys-common/device. */
+#ifndef SQ_DOM0_REPORT_H
+#define SQ_DOM0_REPORT_H
+
+#include <jansson.h>
+
+#include "dom0/manager.h"
+
+/** {"platform":..., "qubes":[...]}. NULL: out of memory, as all below. */
+json_t *report_status(const struct manager *m);
+/** {"desired":{path:value}, "status":{path:value}} */
+json_t *report_keys(const struct manager *m, size_t index);
+/** [{"number":N, "rule":text, ...fields}]: the rules as stored; a missing
+ *  section is one rule that accepts, with "implicit": true. */
+json_t *report_rules(const struct config_qube *q);
+/** [{"qube":..., "port":..., ...}] of all running USBVMs. */
+json_t *report_usb(const struct manager *m);
+/** {"error":{...}}; empty texts become null. */
+json_t *report_error(const struct manager_error *e);
+/** {"error":{..., "problems":[{file,line,message}]}} */
+json_t *report_problems(const struct problems *p);
+
+#endif

@@ -1,0 +1,55 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/* One request of the control socket: a line of JSON to a struct, strict.
+ * pure. Fed by whoever may open the socket (the administrator). */
+#ifndef SQ_DOM0_REQUEST_H
+#define SQ_DOM0_REQUEST_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include "dom0/config.h"
+
+#define REQUEST_LINE_MAX 65536 /* bytes with the newline */
+#define REQUEST_WORDS_MAX 64   /* of one rule */
+#define REQUEST_WHY_MAX 160
+
+enum request_op {
+    REQ_STATUS,
+    REQ_UP,
+    REQ_DOWN,
+    REQ_FW_LIST,
+    REQ_FW_ADD,
+    REQ_FW_DEL,
+    REQ_FW_RESET,
+    REQ_USB_LIST,
+    REQ_KEYS,
+    REQ_CONSOLE,
+    REQ_QUIT,
+    REQ_COUNT
+};
+
+struct request {
+    enum request_op op;
+    char (*names)[CONFIG_NAME_MAX]; /* up, down; owned */
+    size_t n_names;
+    char qube[CONFIG_NAME_MAX];     /* firewall, keys, console */
+    char *words[REQUEST_WORDS_MAX]; /* of a rule; owned */
+    int n_words;
+    bool has_number; /* fw add: insert before; fw del: which */
+    uint32_t number;
+    bool force; /* down, although qubes hang on it */
+};
+
+/** Parse a line (without its newline).
+ *  @param ret      request_free(); written on success only
+ *  @param ret_why  on failure a text for a person
+ *  @return 0; -EBADMSG; -ENOMEM */
+int request_parse(struct text line, struct request *ret,
+                  char ret_why[REQUEST_WHY_MAX]);
+void request_free(struct request *r);
+
+/** Name of an operation on the wire; static. */
+const char *request_op_name(enum request_op op);
+
+#endif

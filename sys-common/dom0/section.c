@@ -1,0 +1,272 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/* The [Firewall] section, text to text. pure. See section.h. */
+#include "dom0/section.h"
+
+#include <stdbool.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "dom0/config.h"
+#include "lib/err.h"
+#include "lib/mem.h"
+#include "rules/rule_format.h"
+#include "rules/rule_parse.h"
+
+struct out {
+    char *p;
+    size_t len, cap;
+    int err;
+};
+
+static void put(struct out *o, const char *s, size_t len)
+{
+    if (o->err)
+        return;
+    if (o->len + len > CONFIG_FILE_MAX) {
+        o->err = -ENOBUFS;
+        return;
+    }
+    if (o->len + len + 1 > o->cap) {
+        size_t cap = (o->len + len + 1) * 2;
+        char *n = realloc(o->p, cap);
+
+        if (!n) {
+            o->err = -ENOMEM;
+            return;
+        }
+        o->p = n;
+        o->cap = cap;
+    }
+    memcpy(o->p + o->len, s, len);
+    o->len += len;
+    o->p[o->len] = 0;
+}
+
+static struct text trimmed(struct text t)
+{
+    while (t.len && (t.p[t.len - 1] == ' ' || t.p[t.len - 1] == '\t' ||
+                     t.p[t.len - 1] == '\r' || t.p[t.len - 1] == '\n'))
+        t.len--;
+    return t;
+}
+
+/* A Rule= line: parses its value. Text that is no rule gives false and is
+ * then dropped with the old list. */
+static bool rule_of_line(struct text line, bool *ret_is_rule,
+                         struct fw_rule *ret)
+{
+    struct text t = trimmed(line), key = t;
+    const char *eq = memchr(t.p, '=', t.len);
+
+    *ret_is_rule = false;
+    if (!eq)
+        return false;
+    key.len = (size_t)(eq - t.p);
+    key = trimmed(key);
+    if (!text_eq(key, "Rule"))
+        return false;
+    *ret_is_rule = true;
+    t.len -= (size_t)(eq + 1 - t.p);
+    t.p = eq + 1;
+    while (t.len && (*t.p == ' ' || *t.p == '\t')) {
+        t.p++;
+        t.len--;
+    }
+    return !rule_parse_line(t, 0, ret, NULL);
+}
+
+static void put_rule(struct out *o, const struct fw_rule *r)
+{
+    char text[FW_TEXT_MAX];
+    int n = rule_format_api(r, text, sizeof(text));
+
+    if (n < 0) {
+        o->err = n;
+        return;
+    }
+    put(o, "Rule=", 5);
+    put(o, text, (size_t)n);
+    put(o, "\n", 1);
+}
+
+/* Lines of the old sections between one rule and the next, in order. */
+struct piece {
+    struct text before; /* comments and blank lines above the rule */
+    struct text line;   /* the Rule= line with its newline */
+    struct fw_rule rule;
+    bool used;
+};
+
+struct pieces {
+    struct piece *v;
+    size_t n;
+    struct text tail; /* behind the last rule */
+};
+
+static bool is_section(struct text line, bool *ret_firewall)
+{
+    struct text t = trimmed(line);
+
+    if (!t.len || t.p[0] != '[')
+        return false;
+    *ret_firewall = text_eq(t, "[Firewall]");
+    return true;
+}
+
+/* One line with its newline off the front of rest. */
+static bool take_line(struct text *rest, struct text *ret)
+{
+    const char *nl;
+
+    if (!rest->len)
+        return false;
+    nl = memchr(rest->p, '\n', rest->len);
+    *ret = (struct text){rest->p, nl ? (size_t)(nl - rest->p) + 1 : rest->len};
+    rest->p += ret->len;
+    rest->len -= ret->len;
+    return true;
+}
+
+static int collect(struct text body, struct pieces *ps)
+{
+    struct text rest = body, line, before = {body.p, 0};
+
+    while (take_line(&rest, &line)) {
+        struct fw_rule rule = {0};
+        bool is_rule;
+        bool good = rule_of_line(line, &is_rule, &rule);
+        struct piece *v;
+
+        if (!is_rule) {
+            before.len += line.len;
+            continue;
+        }
+        v = realloc(ps->v, (ps->n + 1) * sizeof(*v));
+        if (!v)
+            return -ENOMEM;
+        ps->v = v;
+        v[ps->n++] = (struct piece){before, line, rule, !good};
+        before = (struct text){rest.p, 0};
+    }
+    ps->tail = before;
+    return 0;
+}
+
+static void put_line(struct out *o, struct text line)
+{
+    put(o, line.p, line.len);
+    if (line.len && line.p[line.len - 1] != '\n')
+        put(o, "\n", 1);
+}
+
+/* The new body: old lines where the rule is an old one not yet used. The
+ * search starts where the last match was, so that an unchanged list costs
+ * one comparison per rule. */
+static void put_rules(struct out *o, struct pieces *ps,
+                      const struct rule_list *rules)
+{
+    size_t from = 0;
+
+    for (size_t i = 0; i < rules->n && !o->err; i++) {
+        struct piece *found = NULL;
+
+        for (size_t k = 0; k < ps->n && !found; k++) {
+            struct piece *c = &ps->v[(from + k) % ps->n];
+
+            if (!c->used && rule_eq(&c->rule, &rules->v[i])) {
+                found = c;
+                from = (from + k + 1) % ps->n;
+            }
+        }
+        if (found) {
+            found->used = true;
+            put(o, found->before.p, found->before.len);
+            put_line(o, found->line);
+        } else {
+            put_rule(o, &rules->v[i]);
+        }
+    }
+}
+
+/* Comment lines above rules that are gone stay where the section ends. */
+static void put_left_over(struct out *o, const struct pieces *ps)
+{
+    for (size_t i = 0; i < ps->n; i++) {
+        if (!ps->v[i].used && trimmed(ps->v[i].before).len)
+            put(o, ps->v[i].before.p, ps->v[i].before.len);
+    }
+    put(o, ps->tail.p, ps->tail.len);
+}
+
+static int put_section(struct out *o, struct text body,
+                       const struct rule_list *rules)
+{
+    static const struct rule_list none = {0};
+    struct pieces ps = {0};
+    int r = collect(body, &ps);
+
+    if (!r) {
+        put_rules(o, &ps, rules ? rules : &none);
+        put_left_over(o, &ps);
+    }
+    free(ps.v);
+    return r;
+}
+
+/* All bytes of all [Firewall] sections, without their headers, in order. */
+static int gather(struct text file, struct out *ret)
+{
+    struct text rest = file, line;
+    bool inside = false, firewall = false;
+
+    put(ret, "", 0);
+    while (take_line(&rest, &line)) {
+        if (is_section(line, &firewall))
+            inside = firewall;
+        else if (inside)
+            put_line(ret, line);
+    }
+    return ret->err;
+}
+
+int section_rewrite(struct text file, const struct rule_list *rules, char **ret,
+                    size_t *ret_len)
+{
+    struct out body = {0}, o = {0};
+    struct text rest = file, line;
+    bool inside = false, done = false, firewall = false;
+    int r = gather(file, &body);
+
+    put(&o, "", 0);
+    while (!r && take_line(&rest, &line)) {
+        if (is_section(line, &firewall)) {
+            inside = firewall;
+            if (!firewall) {
+                put_line(&o, line);
+            } else if (!done) {
+                done = true;
+                if (rules)
+                    put_line(&o, line);
+                r = put_section(&o, (struct text){body.p, body.len}, rules);
+            }
+        } else if (!inside) {
+            put_line(&o, line);
+        }
+    }
+    if (!r && !done && rules) {
+        if (o.len)
+            put(&o, "\n", 1);
+        put(&o, "[Firewall]\n", 11);
+        r = put_section(&o, (struct text){"", 0}, rules);
+    }
+    free(body.p);
+    r = r ? r : o.err;
+    if (r) {
+        free(o.p);
+        return r;
+    }
+    *ret = o.p;
+    if (ret_len)
+        *ret_len = o.len;
+    return 0;
+}

@@ -1,0 +1,25 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/* Rewriting the [Firewall] section of a qube's file, every other line and
+ * comment kept. pure, text to text. Fed by the administrator's file and by
+ * rules that were parsed. The file is the one store of rules. */
+#ifndef SQ_DOM0_SECTION_H
+#define SQ_DOM0_SECTION_H
+
+#include <stddef.h>
+
+#include "lib/parse.h"
+#include "rules/rule_list.h"
+
+/** The text with its Rule= lines replaced.
+ *  Where a rule was already there (compared by value) its line stays byte
+ *  for byte, with the comment lines above it. A missing section is added at
+ *  the end; several [Firewall] sections become one, at the first's place.
+ *  @param rules    new list; NULL removes the section with its rules (its
+ *                  comment lines stay), which means: accept all
+ *  @param ret      malloc'ed, NUL terminated; caller frees
+ *  @param ret_len  bytes without the NUL; may be NULL
+ *  @return 0; -ENOMEM; -ENOBUFS the text would pass CONFIG_FILE_MAX */
+int section_rewrite(struct text file, const struct rule_list *rules, char **ret,
+                    size_t *ret_len);
+
+#endif

@@ -1,0 +1,203 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/* The table inet sysqube-uplink. pure. Fed by constants only; see
+ * uplink_nft.h. Numbers: RFC 792, RFC 4443, RFC 4861, RFC 2131, RFC 8415. */
+#include "netvm/uplink_nft.h"
+
+#include <netinet/in.h>
+
+#include "lib/mem.h"
+#include "netvm/uplink_name.h"
+
+#define VIF UPLINK_VIF_PREFIX "*"
+#define PRIO_FILTER 0
+#define PRIO_SRCNAT 100
+
+#define PORT_DNS 53
+#define PORT_DHCP4_SERVER 67
+#define PORT_DHCP4_CLIENT 68
+#define PORT_DHCP6_CLIENT 546
+#define PORT_DHCP6_SERVER 547
+
+#define ICMP_ECHO_REQUEST 8
+#define ICMP6_ECHO_REQUEST 128
+#define ICMP6_MLD_QUERY 130
+#define ICMP6_ROUTER_ADVERT 134
+#define ICMP6_NEIGHBOUR_SOLICIT 135
+#define ICMP6_NEIGHBOUR_ADVERT 136
+
+static struct ipnet net_of(const char *s)
+{
+    struct ipnet n = {0};
+
+    /* Constants of this file only; a wrong one is caught by the tests. */
+    (void)ipnet_parse(text_of(s), &n);
+    return n;
+}
+
+static void accept_known(struct nft *b, const char *chain)
+{
+    struct nft_rule *r = nft_rule_begin(b, chain);
+
+    nft_match_ct_state(r, NFT_CT_ESTABLISHED | NFT_CT_RELATED);
+    nft_accept(r);
+    nft_rule_end(b, r);
+
+    r = nft_rule_begin(b, chain);
+    nft_match_ct_state(r, NFT_CT_INVALID);
+    nft_counter(r);
+    nft_drop(r);
+    nft_rule_end(b, r);
+}
+
+static void accept_loopback(struct nft *b)
+{
+    struct nft_rule *r = nft_rule_begin(b, "input");
+
+    nft_match_iifname(r, "lo", false);
+    nft_accept(r);
+    nft_rule_end(b, r);
+}
+
+/* ICMPv6 of one type; from the uplink only, and then from a neighbour there,
+ * unless @p any_link. Hop limit 255 is checked by the kernel. */
+static void accept_icmp6(struct nft *b, uint8_t type, bool any_link)
+{
+    struct nft_rule *r = nft_rule_begin(b, "input");
+    struct ipnet link_local = net_of("fe80::/10");
+
+    nft_match_nfproto(r, NFT_NH_V6);
+    if (!any_link) {
+        nft_match_iifname(r, VIF, true);
+        nft_match_saddr(r, &link_local, false);
+    }
+    nft_match_l4proto(r, IPPROTO_ICMPV6);
+    nft_match_icmp_type(r, type);
+    nft_accept(r);
+    nft_rule_end(b, r);
+}
+
+/* Answers of DHCP servers: not part of a known connection, because the
+ * question went out from 0.0.0.0 or to a multicast address. */
+static void accept_dhcp(struct nft *b)
+{
+    struct nft_rule *r = nft_rule_begin(b, "input");
+    struct ipnet link_local = net_of("fe80::/10");
+
+    nft_match_nfproto(r, NFT_NH_V4);
+    nft_match_iifname(r, VIF, true);
+    nft_match_l4proto(r, IPPROTO_UDP);
+    nft_match_sport(r, PORT_DHCP4_SERVER, PORT_DHCP4_SERVER);
+    nft_match_dport(r, PORT_DHCP4_CLIENT, PORT_DHCP4_CLIENT);
+    nft_accept(r);
+    nft_rule_end(b, r);
+
+    r = nft_rule_begin(b, "input");
+    nft_match_nfproto(r, NFT_NH_V6);
+    nft_match_iifname(r, VIF, true);
+    nft_match_saddr(r, &link_local, false);
+    nft_match_l4proto(r, IPPROTO_UDP);
+    nft_match_sport(r, PORT_DHCP6_SERVER, PORT_DHCP6_SERVER);
+    nft_match_dport(r, PORT_DHCP6_CLIENT, PORT_DHCP6_CLIENT);
+    nft_accept(r);
+    nft_rule_end(b, r);
+}
+
+static void accept_dns(struct nft *b, const char *server, uint8_t proto)
+{
+    struct nft_rule *r = nft_rule_begin(b, "input");
+    struct ipnet net = net_of(server);
+
+    nft_match_nfproto(r, NFT_NH_V4);
+    nft_match_iifname(r, VIF, false);
+    nft_match_daddr(r, &net, false);
+    nft_match_l4proto(r, proto);
+    nft_match_dport(r, PORT_DNS, PORT_DNS);
+    nft_accept(r);
+    nft_rule_end(b, r);
+}
+
+static void accept_echo(struct nft *b, uint8_t nfproto, uint8_t l4proto,
+                        uint8_t type)
+{
+    struct nft_rule *r = nft_rule_begin(b, "input");
+
+    nft_match_nfproto(r, nfproto);
+    nft_match_iifname(r, VIF, false);
+    nft_match_l4proto(r, l4proto);
+    nft_match_icmp_type(r, type);
+    nft_accept(r);
+    nft_rule_end(b, r);
+}
+
+/* What ends up here is counted; the policy would drop it as well. */
+static void drop_rest(struct nft *b, const char *chain, const char *counter)
+{
+    struct nft_rule *r = nft_rule_begin(b, chain);
+
+    nft_counter_ref(r, counter);
+    nft_drop(r);
+    nft_rule_end(b, r);
+}
+
+static void build_input(struct nft *b)
+{
+    static const char *const servers[] = {UPLINK_DNS1, UPLINK_DNS2};
+
+    nft_base_chain(b, "input", "filter", NFT_HOOK_INPUT, PRIO_FILTER, true);
+    accept_loopback(b);
+    accept_known(b, "input");
+    for (size_t i = 0; i < ARRAY_LEN(servers); i++) {
+        accept_dns(b, servers[i], IPPROTO_UDP);
+        accept_dns(b, servers[i], IPPROTO_TCP);
+    }
+    accept_echo(b, NFT_NH_V4, IPPROTO_ICMP, ICMP_ECHO_REQUEST);
+    accept_echo(b, NFT_NH_V6, IPPROTO_ICMPV6, ICMP6_ECHO_REQUEST);
+    accept_icmp6(b, ICMP6_NEIGHBOUR_SOLICIT, true);
+    accept_icmp6(b, ICMP6_NEIGHBOUR_ADVERT, true);
+    accept_icmp6(b, ICMP6_ROUTER_ADVERT, false);
+    accept_icmp6(b, ICMP6_MLD_QUERY, false);
+    accept_dhcp(b);
+    drop_rest(b, "input", "closed-input");
+}
+
+static void build_forward(struct nft *b)
+{
+    struct nft_rule *r;
+
+    nft_base_chain(b, "forward", "filter", NFT_HOOK_FORWARD, PRIO_FILTER, true);
+    accept_known(b, "forward");
+    r = nft_rule_begin(b, "forward");
+    nft_match_iifname(r, VIF, false);
+    nft_match_oifname(r, VIF, true);
+    nft_accept(r);
+    nft_rule_end(b, r);
+    drop_rest(b, "forward", "closed-forward");
+}
+
+static void build_nat(struct nft *b)
+{
+    struct nft_rule *r;
+
+    nft_base_chain(b, "postrouting", "nat", NFT_HOOK_POSTROUTING, PRIO_SRCNAT,
+                   false);
+    r = nft_rule_begin(b, "postrouting");
+    nft_match_oifname(r, "lo", false);
+    nft_return(r);
+    nft_rule_end(b, r);
+
+    r = nft_rule_begin(b, "postrouting");
+    nft_match_iifname(r, VIF, false);
+    nft_match_oifname(r, VIF, true);
+    nft_masquerade(r);
+    nft_rule_end(b, r);
+}
+
+void uplink_nft_build(struct nft *b)
+{
+    nft_table_reset(b);
+    nft_counter_add(b, "closed-input");
+    nft_counter_add(b, "closed-forward");
+    build_input(b);
+    build_forward(b);
+    build_nat(b);
+}

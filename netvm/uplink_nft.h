@@ -1,0 +1,21 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/* NetVM's own nftables table, inet sysqube-uplink: closed input, forwarding
+ * from clients to the uplink only, masquerade where it leaves. pure (builds
+ * the batch; sending it is nft_commit()). Fed by nothing: the table is the
+ * same in every NetVM, whatever the uplink is called. Does not do
+ * anti-spoofing (vifd's table does, before connection tracking). */
+#ifndef SQ_NETVM_UPLINK_NFT_H
+#define SQ_NETVM_UPLINK_NFT_H
+
+#include "lib/nft.h"
+
+#define UPLINK_NFT_TABLE "sysqube-uplink"
+#define UPLINK_DNS1 "10.139.1.1" /* spec: virtual DNS, IPv4 only */
+#define UPLINK_DNS2 "10.139.1.2"
+
+/** Add the whole table to a batch made for UPLINK_NFT_TABLE: whatever the
+ *  table held before is gone in the same transaction. Errors stay in the
+ *  batch, see nft_error(). */
+void uplink_nft_build(struct nft *b);
+
+#endif

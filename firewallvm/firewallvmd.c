@@ -1,0 +1,172 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/* firewallvmd: the firewall VM's rules. glue. The process started by init is
+ * the monitor: it alone may change nftables and end flows, and takes nothing
+ * but fixed-size records from its worker, the same binary started again.
+ * When either ends, both end, and init starts them anew; the table stays,
+ * so packets keep the last list. See docs/privsep.md. */
+#include <signal.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <linux/capability.h>
+#include <linux/netlink.h>
+
+#include "firewallvm/monitor.h"
+#include "firewallvm/monitor_kernel.h"
+#include "firewallvm/worker.h"
+#include "lib/err.h"
+#include "lib/log.h"
+#include "lib/loop.h"
+#include "lib/mem.h"
+#include "lib/nl.h"
+#include "lib/privsep.h"
+#include "lib/sandbox.h"
+
+#define MONITOR_UID 106
+#define MONITOR_MEMORY (256ull << 20)
+#define WORKER_ARG "worker"
+#define RECORDS_PER_TURN 256
+
+struct daemon {
+    struct loop *loop;
+    struct nl *nl;
+    struct monitor *monitor;
+    int worker_fd;
+    pid_t worker_pid;
+};
+
+/* @return 1 a record was taken; 0 none there; -errno */
+static int take_one(struct daemon *d)
+{
+    uint8_t rec[RECORD_BYTES], answer[RECORD_BYTES];
+    int r = privsep_recv(d->worker_fd, rec, sizeof(rec));
+
+    if (r == -EAGAIN)
+        return 0;
+    if (r == 0)
+        r = monitor_take(d->monitor, rec, answer);
+    if (r == 1)
+        r = privsep_send(d->worker_fd, answer, sizeof(answer));
+    return r < 0 ? r : 1;
+}
+
+static void on_worker(int fd, unsigned events, void *arg)
+{
+    struct daemon *d = arg;
+    int i, r = 1;
+
+    (void)fd;
+    (void)events;
+    for (i = 0; i < RECORDS_PER_TURN && r == 1; i++)
+        r = take_one(d);
+    if (r == -ECONNRESET)
+        log_info("worker ended, so do I; the rules stay");
+    else if (r < 0)
+        log_err("worker not heard any more: %s", err_text(r));
+    if (r < 0)
+        loop_stop(d->loop, 1);
+}
+
+static void on_term(int signo, void *arg)
+{
+    struct daemon *d = arg;
+
+    log_info("signal %d: ending, the rules stay", signo);
+    loop_stop(d->loop, 0);
+}
+
+static int start_worker(struct daemon *d)
+{
+    char name[] = "firewallvmd", role[] = WORKER_ARG;
+    char *const argv[] = {name, role, NULL};
+
+    return privsep_spawn("/proc/self/exe", argv, &d->worker_fd, &d->worker_pid);
+}
+
+static int confine(void)
+{
+    static const struct sandbox SANDBOX = {
+        .uid = MONITOR_UID,
+        .gid = MONITOR_UID,
+        .keep_caps = 1ull << CAP_NET_ADMIN,
+        .root = "/var/empty",
+        .sys = SANDBOX_SYS_SOCKET,
+        .max_memory = MONITOR_MEMORY,
+        .max_files = 16,
+    };
+
+    return sandbox_enter(&SANDBOX);
+}
+
+static int step(int r, const char *what)
+{
+    if (r < 0)
+        log_err("%s: %s", what, err_text(r));
+    return r;
+}
+
+static int set_up(struct daemon *d)
+{
+    struct loop_sig *sig;
+    struct loop_io *io;
+    int r;
+
+    r = step(nl_new(NETLINK_NETFILTER, 0, &d->nl), "netlink");
+    if (r == 0)
+        r = step(monitor_kernel_guard(d->nl), "guard");
+    if (r == 0)
+        r = step(monitor_new(&MONITOR_KERNEL_OPS, d->nl, &d->monitor),
+                 "monitor");
+    if (r == 0)
+        r = step(loop_new(&d->loop), "loop");
+    if (r == 0)
+        r = step(loop_sig_new(d->loop, SIGTERM, on_term, d, &sig), "signal");
+    if (r == 0)
+        r = step(loop_sig_new(d->loop, SIGINT, on_term, d, &sig), "signal");
+    if (r == 0)
+        r = step(start_worker(d), "worker");
+    if (r == 0)
+        r = step(
+            loop_io_new(d->loop, d->worker_fd, LOOP_READ, on_worker, d, &io),
+            "loop");
+    if (r == 0)
+        r = step(confine(), "sandbox");
+    return r;
+}
+
+/* @return the exit code, or -1 to go on */
+static int options(int argc, char *argv[])
+{
+    if (argc == 1)
+        return -1;
+    if (argc == 2 && strcmp(argv[1], "--version") == 0) {
+        printf("firewallvmd " SQ_VERSION "\n");
+        return 0;
+    }
+    if (argc == 2 && strcmp(argv[1], "--help") == 0) {
+        printf("usage: firewallvmd [--help | --version]\n"
+               "Puts the rules of QubesDB into nftables; see "
+               "firewallvmd(8).\n");
+        return 0;
+    }
+    fprintf(stderr, "firewallvmd: unknown argument; try --help\n");
+    return 2;
+}
+
+int main(int argc, char *argv[])
+{
+    struct daemon d = {.worker_fd = -1};
+    int r;
+
+    if (argc == 2 && strcmp(argv[1], WORKER_ARG) == 0) {
+        log_init("firewallvmd-worker", LOG_LEVEL_INFO);
+        return worker_main();
+    }
+    r = options(argc, argv);
+    if (r >= 0)
+        return r;
+    log_init("firewallvmd", LOG_LEVEL_INFO);
+    if (set_up(&d) < 0)
+        return 1;
+    return loop_run(d.loop) == 0 ? 0 : 1;
+}

@@ -1,0 +1,289 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/* Records between worker and monitor. pure. Fed by the worker (not
+ * trusted). Little endian, field by field; see record.h. Knows no order of
+ * records: that is monitor.c. */
+#include "firewallvm/record.h"
+
+#include <assert.h>
+#include <string.h>
+#include <sys/socket.h>
+
+#include "lib/buf.h"
+#include "lib/err.h"
+#include "lib/mem.h"
+
+#define ADDR_BYTES 17 /* 0, 4 or 6, then 16 bytes */
+#define RULE_BYTES (10 + ADDR_BYTES)
+#define DNS_BYTES (1 + FW_DNS_MAX * ADDR_BYTES)
+
+#define FLAG_DNS 1u
+#define FLAG_PORTS 2u
+#define FLAG_ICMPTYPE 4u
+#define FLAG_ALL 7u
+
+static_assert(RECORD_BYTES == 8 + RECORD_BODY_BYTES, "header is 8 bytes");
+static_assert(RULE_BYTES <= RECORD_BODY_BYTES, "a rule fits");
+static_assert(DNS_BYTES <= RECORD_BODY_BYTES, "the resolvers fit");
+
+/* ---- parts ---- */
+static void put_addr(struct wbuf *w, const struct ipaddr *a)
+{
+    wbuf_u8(w, a->family == AF_INET ? 4 : a->family == AF_INET6 ? 6 : 0);
+    wbuf_bytes(w, a->b, sizeof(a->b));
+}
+
+static bool all_zero(const uint8_t *p, size_t len)
+{
+    size_t i;
+
+    for (i = 0; i < len; i++)
+        if (p[i] != 0)
+            return false;
+    return true;
+}
+
+static int get_addr(struct cur *c, struct ipaddr *ret)
+{
+    struct ipaddr a = {0};
+    uint8_t kind;
+
+    if (cur_u8(c, &kind) < 0 || cur_copy(c, a.b, sizeof(a.b)) < 0)
+        return -EBADMSG;
+    if (kind != 0 && kind != 4 && kind != 6)
+        return -EBADMSG;
+    a.family = kind == 4 ? AF_INET : kind == 6 ? AF_INET6 : 0;
+    if (!all_zero(a.b + ipaddr_len(&a), sizeof(a.b) - ipaddr_len(&a)))
+        return -EBADMSG;
+    *ret = a;
+    return 0;
+}
+
+static int get_bool(struct cur *c, bool *ret)
+{
+    uint8_t v;
+
+    if (cur_u8(c, &v) < 0 || v > 1)
+        return -EBADMSG;
+    *ret = v == 1;
+    return 0;
+}
+
+static int get_action(struct cur *c, enum fw_action *ret)
+{
+    uint8_t v;
+
+    if (cur_u8(c, &v) < 0 || (v != FW_ACCEPT && v != FW_DROP))
+        return -EBADMSG;
+    *ret = (enum fw_action)v;
+    return 0;
+}
+
+/* ---- bodies ---- */
+static void put_begin(struct wbuf *w, const struct record *rec)
+{
+    put_addr(w, &rec->addr);
+    wbuf_u8(w, (uint8_t)rec->policy);
+}
+
+static int get_begin(struct cur *c, struct record *rec)
+{
+    int r = get_addr(c, &rec->addr);
+
+    if (r == 0)
+        r = get_action(c, &rec->policy);
+    if (r == 0 && (rec->addr.family == 0 || rec->count > FW_RULES_MAX))
+        r = -EBADMSG;
+    return r;
+}
+
+static void put_u16le(struct wbuf *w, uint16_t v)
+{
+    wbuf_u8(w, (uint8_t)(v & 0xff));
+    wbuf_u8(w, (uint8_t)(v >> 8));
+}
+
+static void put_rule(struct wbuf *w, const struct record *rec)
+{
+    const struct fw_match *m = &rec->match;
+
+    wbuf_u8(w, (uint8_t)m->action);
+    wbuf_u8(w, (uint8_t)m->dst_kind);
+    wbuf_u8(w, (uint8_t)m->proto);
+    wbuf_u8(w, (uint8_t)((m->dns ? FLAG_DNS : 0) |
+                         (m->has_ports ? FLAG_PORTS : 0) |
+                         (m->has_icmptype ? FLAG_ICMPTYPE : 0)));
+    wbuf_u8(w, m->icmptype);
+    wbuf_u8(w, m->dst.prefix);
+    put_u16le(w, m->port_first);
+    put_u16le(w, m->port_last);
+    put_addr(w, &m->dst.addr);
+}
+
+static int check_dst(const struct fw_match *m)
+{
+    if (m->dst_kind != FW_DST_NET)
+        return m->dst.addr.family == 0 && m->dst.prefix == 0 ? 0 : -EBADMSG;
+    if (m->dst.addr.family == 0 || m->dst.prefix > ipaddr_len(&m->dst.addr) * 8)
+        return -EBADMSG;
+    return 0;
+}
+
+/* The same conditions as the parser's, as the parser is not trusted. */
+static int check_match(const struct fw_match *m)
+{
+    bool icmp = m->proto == FW_PROTO_ICMP;
+
+    if (m->has_icmptype ? !icmp : m->icmptype != 0)
+        return -EBADMSG;
+    if (m->has_ports ? icmp || m->port_first > m->port_last
+                     : m->port_first != 0 || m->port_last != 0)
+        return -EBADMSG;
+    if (m->dns && icmp)
+        return -EBADMSG;
+    if (m->dns && m->has_ports &&
+        (m->port_first != FW_DNS_PORT || m->port_last != FW_DNS_PORT))
+        return -EBADMSG;
+    return check_dst(m);
+}
+
+static int get_rule(struct cur *c, struct record *rec)
+{
+    struct fw_match *m = &rec->match;
+    uint8_t kind, proto, flags;
+
+    if (get_action(c, &m->action) < 0 || cur_u8(c, &kind) < 0 ||
+        cur_u8(c, &proto) < 0 || cur_u8(c, &flags) < 0 ||
+        cur_u8(c, &m->icmptype) < 0 || cur_u8(c, &m->dst.prefix) < 0 ||
+        cur_u16le(c, &m->port_first) < 0 || cur_u16le(c, &m->port_last) < 0 ||
+        get_addr(c, &m->dst.addr) < 0)
+        return -EBADMSG;
+    if (kind > FW_DST_NAME || proto > FW_PROTO_ICMP || flags > FLAG_ALL)
+        return -EBADMSG;
+    m->dst_kind = (enum fw_dst)kind;
+    m->proto = (enum fw_proto)proto;
+    m->dns = (flags & FLAG_DNS) != 0;
+    m->has_ports = (flags & FLAG_PORTS) != 0;
+    m->has_icmptype = (flags & FLAG_ICMPTYPE) != 0;
+    return check_match(m);
+}
+
+static void put_dns(struct wbuf *w, const struct record *rec)
+{
+    unsigned i;
+
+    wbuf_u8(w, (uint8_t)rec->dns.n);
+    for (i = 0; i < FW_DNS_MAX; i++)
+        put_addr(w, &rec->dns.addr[i]);
+}
+
+static int get_dns(struct cur *c, struct record *rec)
+{
+    uint8_t n;
+    unsigned i;
+
+    if (cur_u8(c, &n) < 0 || n > FW_DNS_MAX)
+        return -EBADMSG;
+    for (i = 0; i < FW_DNS_MAX; i++) {
+        if (get_addr(c, &rec->dns.addr[i]) < 0 ||
+            (rec->dns.addr[i].family != 0) != (i < n))
+            return -EBADMSG;
+    }
+    rec->dns.n = n;
+    return 0;
+}
+
+static void put_snat(struct wbuf *w, const struct record *rec)
+{
+    wbuf_u8(w, rec->on);
+}
+
+static int get_snat(struct cur *c, struct record *rec)
+{
+    return get_bool(c, &rec->on);
+}
+
+static void put_addr_only(struct wbuf *w, const struct record *rec)
+{
+    put_addr(w, &rec->addr);
+}
+
+static int get_addr_only(struct cur *c, struct record *rec)
+{
+    return get_addr(c, &rec->addr);
+}
+
+static int get_remove(struct cur *c, struct record *rec)
+{
+    int r = get_addr(c, &rec->addr);
+
+    return r == 0 && rec->addr.family == 0 ? -EBADMSG : r;
+}
+
+/* ---- the table: what each type carries ---- */
+static const struct record_spec {
+    enum record_type type;
+    size_t body; /* bytes in use, the rest is zero */
+    bool has_count;
+    void (*put)(struct wbuf *w, const struct record *rec);
+    int (*get)(struct cur *c, struct record *rec);
+} SPECS[] = {
+    {RECORD_DNS, DNS_BYTES, false, put_dns, get_dns},
+    {RECORD_SNAT, 1, false, put_snat, get_snat},
+    {RECORD_BEGIN, ADDR_BYTES + 1, true, put_begin, get_begin},
+    {RECORD_RULE, RULE_BYTES, false, put_rule, get_rule},
+    {RECORD_COMMIT, 0, false, NULL, NULL},
+    {RECORD_REMOVE, ADDR_BYTES, false, put_addr_only, get_remove},
+    {RECORD_READY, 0, true, NULL, NULL},
+    {RECORD_SYNCED, 0, true, NULL, NULL},
+    {RECORD_APPLIED, ADDR_BYTES, true, put_addr_only, get_addr_only},
+    {RECORD_FAILED, ADDR_BYTES, true, put_addr_only, get_addr_only},
+};
+
+static const struct record_spec *find_spec(unsigned type)
+{
+    size_t i;
+
+    for (i = 0; i < ARRAY_LEN(SPECS); i++)
+        if ((unsigned)SPECS[i].type == type)
+            return &SPECS[i];
+    return NULL;
+}
+
+int record_encode(const struct record *rec, uint8_t out[RECORD_BYTES])
+{
+    const struct record_spec *spec = find_spec((unsigned)rec->type);
+    struct wbuf w = wbuf_of(out, RECORD_BYTES);
+    struct record back;
+
+    memset(out, 0, RECORD_BYTES);
+    if (!spec)
+        return -EINVAL;
+    wbuf_u32le(&w, (uint32_t)rec->type);
+    wbuf_u32le(&w, spec->has_count ? rec->count : 0);
+    if (spec->put)
+        spec->put(&w, rec);
+    if (wbuf_done(&w) < 0 || record_decode(out, &back) < 0)
+        return -EINVAL;
+    return 0;
+}
+
+int record_decode(const uint8_t untrusted[RECORD_BYTES], struct record *ret)
+{
+    struct cur c = cur_of(untrusted, RECORD_BYTES);
+    const struct record_spec *spec;
+    struct record rec = {0};
+    uint32_t type;
+
+    if (cur_u32le(&c, &type) < 0 || cur_u32le(&c, &rec.count) < 0)
+        return -EBADMSG;
+    spec = find_spec(type);
+    if (!spec || (!spec->has_count && rec.count != 0))
+        return -EBADMSG;
+    rec.type = spec->type;
+    if (spec->get && spec->get(&c, &rec) < 0)
+        return -EBADMSG;
+    if (!all_zero(untrusted + 8 + spec->body, RECORD_BODY_BYTES - spec->body))
+        return -EBADMSG;
+    *ret = rec;
+    return 0;
+}

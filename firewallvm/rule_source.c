@@ -1,0 +1,117 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/* Keys of one source to its list. pure. Fed by dom0's keys. See
+ * rule_source.h. */
+#include "firewallvm/rule_source.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "lib/err.h"
+#include "lib/log.h"
+#include "rules/rule_format.h"
+#include "rules/rule_parse.h"
+
+#define FIRST_CAP 16
+
+void rule_source_init(struct rule_source *s, uint8_t family)
+{
+    *s = (struct rule_source){.family = family, .policy = FW_DROP};
+}
+
+void rule_source_free(struct rule_source *s)
+{
+    free(s->v);
+    rule_source_init(s, s->family);
+}
+
+static int fail(struct rule_source *s, struct text key, const char *reason)
+{
+    if (!s->reason) {
+        s->reason = reason;
+        log_clean(s->where, sizeof(s->where), key.p, key.len);
+    }
+    return 0;
+}
+
+/* Insert by number. Keys come in order, so the place is nearly always the
+ * end. (qsort() of the C library asks the system how much memory there is,
+ * which the worker's system call filter ends.) */
+static int insert(struct rule_source *s, unsigned number,
+                  const struct fw_rule *rule)
+{
+    struct source_rule *v;
+    size_t cap, at = s->n;
+
+    if (s->n == s->cap) {
+        cap = s->cap ? s->cap * 2 : FIRST_CAP;
+        v = reallocarray(s->v, cap, sizeof(*v));
+        if (!v)
+            return -ENOMEM;
+        s->v = v;
+        s->cap = cap;
+    }
+    while (at > 0 && s->v[at - 1].number > number)
+        at--;
+    memmove(&s->v[at + 1], &s->v[at], (s->n - at) * sizeof(*s->v));
+    s->v[at] = (struct source_rule){
+        .number = number,
+        .named = rule->m.dst_kind == FW_DST_NAME,
+        .m = rule->m,
+    };
+    s->n++;
+    return 0;
+}
+
+int rule_source_add(struct rule_source *s, struct text untrusted_key,
+                    struct text untrusted_value)
+{
+    struct rule_error err;
+    struct fw_rule rule;
+    unsigned number;
+
+    if (s->reason)
+        return 0;
+    if (text_eq(untrusted_key, "policy")) {
+        if (rule_parse_policy(untrusted_value, &s->policy) < 0)
+            return fail(s, untrusted_key, "policy is accept or drop");
+        s->has_policy = true;
+        return 0;
+    }
+    if (rule_parse_number(untrusted_key, &number) < 0)
+        return fail(s, untrusted_key, "not a rule number");
+    if (s->n >= FW_RULES_MAX)
+        return fail(s, untrusted_key, "too many rules");
+    if (rule_parse_qdb(untrusted_value, &rule, &err) < 0)
+        return fail(s, untrusted_key, err.reason);
+    if (!rule_fits_family(&rule, s->family))
+        return fail(s, untrusted_key, "an address of the other family");
+    return insert(s, number, &rule);
+}
+
+void rule_source_finish(struct rule_source *s)
+{
+    size_t i;
+
+    if (!s->reason && !s->has_policy)
+        fail(s, text_of("policy"), "no policy");
+    for (i = 0; i < s->n && !s->degraded; i++) {
+        s->degraded = s->v[i].named;
+        s->degraded_number = s->v[i].number;
+    }
+}
+
+const char *rule_source_status(const struct rule_source *s,
+                               char buf[RULE_SOURCE_STATUS_MAX])
+{
+    if (s->reason)
+        snprintf(buf, RULE_SOURCE_STATUS_MAX, "blocked %s: %s", s->where,
+                 s->reason);
+    else if (s->degraded)
+        snprintf(buf, RULE_SOURCE_STATUS_MAX,
+                 "applied %zu, degraded %04u: name not resolved", s->n,
+                 s->degraded_number);
+    else
+        snprintf(buf, RULE_SOURCE_STATUS_MAX, "applied %zu", s->n);
+    return buf;
+}

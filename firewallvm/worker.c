@@ -1,0 +1,318 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/* firewallvmd's worker: keys of QubesDB to records for the monitor, answers
+ * to status keys. glue. Fed by dom0's keys; runs as uid 105 without any
+ * capability, in an empty root, with no new descriptor but the two it has.
+ * Changes nothing in the kernel itself. */
+#include "firewallvm/worker.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+#include "firewallvm/source_set.h"
+#include "firewallvm/worker_priv.h"
+#include "firewallvm/worker_qdb.h"
+#include "lib/err.h"
+#include "lib/io.h"
+#include "lib/log.h"
+#include "lib/loop.h"
+#include "lib/mem.h"
+#include "lib/privsep.h"
+#include "lib/sandbox.h"
+
+#define WORKER_UID 105
+#define QDB_WAIT_MS 120000
+#define WORKER_MEMORY (64ull << 20)
+
+struct worker {
+    struct qdb *qdb;
+    struct loop *loop;
+    struct loop_io *io;
+    struct loop_timer *timer;
+    struct fw_dns dns;
+    bool snat;
+    bool dns_dirty, snat_dirty;
+    struct source_set sources;
+};
+
+/* ---- start: the first whole state ---- */
+struct start_report {
+    char status[SOURCES_MAX][RULE_SOURCE_STATUS_MAX];
+};
+
+static int start_list(struct worker *w, struct source *s, char *status)
+{
+    struct rule_source list;
+    bool gone;
+    int r;
+
+    rule_source_init(&list, s->addr.family);
+    r = worker_qdb_list(w->qdb, s, &list, &gone);
+    if (r == 0)
+        r = priv_send_list(PRIVSEP_CHILD_FD, &s->addr, &list);
+    rule_source_status(&list, status);
+    rule_source_free(&list);
+    s->dirty = false;
+    s->known = true;
+    return r;
+}
+
+static int start_send(struct worker *w, struct start_report *rep)
+{
+    struct record rec = {.type = RECORD_DNS, .dns = w->dns};
+    size_t i;
+    int r = priv_send(PRIVSEP_CHILD_FD, &rec);
+
+    if (r == 0) {
+        rec = (struct record){.type = RECORD_SNAT, .on = w->snat};
+        r = priv_send(PRIVSEP_CHILD_FD, &rec);
+    }
+    for (i = 0; i < w->sources.n && r == 0; i++)
+        r = start_list(w, &w->sources.v[i], rep->status[i]);
+    if (r == 0) {
+        rec = (struct record){.type = RECORD_READY,
+                              .count = (uint32_t)w->sources.n};
+        r = priv_send(PRIVSEP_CHILD_FD, &rec);
+    }
+    if (r == 0)
+        r = priv_answer(PRIVSEP_CHILD_FD, &rec);
+    if (r == 0 && rec.type != RECORD_SYNCED)
+        r = -EPROTO;
+    return r;
+}
+
+static int start(struct worker *w)
+{
+    CLEANUP_FREE struct start_report *rep = calloc(1, sizeof(*rep));
+    size_t i;
+    int r = rep ? 0 : -ENOMEM;
+
+    if (r == 0)
+        r = worker_qdb_watch(w->qdb);
+    if (r == 0)
+        r = worker_qdb_dns(w->qdb, &w->dns);
+    if (r == 0)
+        r = worker_qdb_snat(w->qdb, &w->snat);
+    if (r == 0)
+        r = worker_qdb_scan(w->qdb, &w->sources);
+    if (r == 0)
+        r = start_send(w, rep);
+    if (r == 0)
+        r = worker_qdb_tidy(w->qdb, &w->sources);
+    for (i = 0; i < w->sources.n && r == 0; i++)
+        r = worker_qdb_report(w->qdb, &w->sources.v[i], rep->status[i]);
+    if (r == 0)
+        log_info("started: %zu sources", w->sources.n);
+    return r;
+}
+
+/* ---- changes ---- */
+static int drain(struct worker *w)
+{
+    char path[QDB_PATH_MAX];
+    uint64_t now_ms = io_now_ms();
+    int r;
+
+    while ((r = qdb_next_event(w->qdb, path)) == 1) {
+        if (strcmp(path, KEY_DNS1) == 0 || strcmp(path, KEY_DNS2) == 0)
+            w->dns_dirty = true;
+        else if (strcmp(path, KEY_SNAT) == 0)
+            w->snat_dirty = true;
+        else if (!source_set_event(&w->sources, path, now_ms))
+            log_warn("%s: no source", path);
+    }
+    return r;
+}
+
+/* Ask the monitor and hear that it was done for this source. */
+static int ask(const struct source *s, struct record *ret)
+{
+    int r = priv_answer(PRIVSEP_CHILD_FD, ret);
+
+    if (r < 0)
+        return r;
+    if ((ret->type != RECORD_APPLIED && ret->type != RECORD_FAILED) ||
+        !ipaddr_eq(&ret->addr, &s->addr))
+        return -EPROTO;
+    return 0;
+}
+
+static int remove_source(struct worker *w, struct source *s)
+{
+    struct record rec = {.type = RECORD_REMOVE, .addr = s->addr};
+    int r = 0;
+
+    if (s->known) {
+        r = priv_send(PRIVSEP_CHILD_FD, &rec);
+        if (r == 0)
+            r = ask(s, &rec);
+    }
+    if (r == 0) {
+        log_info("%s: gone", s->text);
+        r = worker_qdb_forget(w->qdb, s->text);
+    }
+    if (r == 0)
+        source_set_del(&w->sources, s);
+    return r;
+}
+
+static int apply_list(struct worker *w, struct source *s,
+                      struct rule_source *list)
+{
+    char status[RULE_SOURCE_STATUS_MAX];
+    struct record rec;
+    int r = priv_send_list(PRIVSEP_CHILD_FD, &s->addr, list);
+
+    if (r == 0)
+        r = ask(s, &rec);
+    if (r < 0)
+        return r;
+    s->known = true;
+    if (rec.type == RECORD_FAILED) {
+        list->reason = err_text((int)rec.count);
+        strcpy(list->where, "kernel");
+    }
+    rule_source_status(list, status);
+    log_info("%s: %s", s->text, status);
+    return worker_qdb_report(w->qdb, s, status);
+}
+
+/* Read the source and act, unless its keys are being written again. */
+static int handle_source(struct worker *w, struct source *s)
+{
+    struct rule_source list;
+    bool gone = false;
+    int r;
+
+    s->dirty = false;
+    s->flux = false;
+    rule_source_init(&list, s->addr.family);
+    r = worker_qdb_list(w->qdb, s, &list, &gone);
+    if (r == 0)
+        r = drain(w);
+    if (r == 0 && (s->dirty || s->flux))
+        s->dirty = true;
+    else if (r == 0 && gone)
+        r = remove_source(w, s);
+    else if (r == 0)
+        r = apply_list(w, s, &list);
+    rule_source_free(&list);
+    return r;
+}
+
+static int handle_dns(struct worker *w)
+{
+    struct record rec = {.type = RECORD_DNS};
+    struct fw_dns old = w->dns;
+    size_t i;
+    int r;
+
+    w->dns_dirty = false;
+    r = worker_qdb_dns(w->qdb, &w->dns);
+    if (r < 0 || memcmp(&old, &w->dns, sizeof(old)) == 0)
+        return r;
+    rec.dns = w->dns;
+    r = priv_send(PRIVSEP_CHILD_FD, &rec);
+    if (r == 0)
+        r = priv_answer(PRIVSEP_CHILD_FD, &rec);
+    if (r == 0 && rec.type != RECORD_APPLIED)
+        r = -EPROTO;
+    /* Flows to a former resolver end as the lists are judged again. */
+    for (i = 0; i < w->sources.n; i++)
+        w->sources.v[i].dirty = w->sources.v[i].dirty || w->sources.v[i].known;
+    return r;
+}
+
+static int handle_snat(struct worker *w)
+{
+    bool snat = w->snat;
+    int r = worker_qdb_snat(w->qdb, &snat);
+
+    w->snat_dirty = false;
+    if (r < 0 || snat == w->snat)
+        return r;
+    log_info("masquerade switched: starting anew");
+    loop_stop(w->loop, 0);
+    return 0;
+}
+
+static void work(struct worker *w)
+{
+    struct source *s;
+    uint32_t wait_ms;
+    int r = drain(w);
+
+    if (r == 0 && w->snat_dirty)
+        r = handle_snat(w);
+    if (r == 0 && w->dns_dirty)
+        r = handle_dns(w);
+    /* One source a turn, so that the loop stays awake. */
+    s = r == 0 ? source_set_next(&w->sources, io_now_ms()) : NULL;
+    if (s)
+        r = handle_source(w, s);
+    if (r < 0) {
+        log_err("worker ends: %s", err_text(r));
+        loop_stop(w->loop, 1);
+        return;
+    }
+    wait_ms = source_set_wait_ms(&w->sources, io_now_ms());
+    if (wait_ms == 0 && (w->dns_dirty || w->snat_dirty))
+        wait_ms = 1;
+    if (wait_ms > 0)
+        loop_timer_start(w->timer, wait_ms);
+}
+
+static void on_qdb(int fd, unsigned events, void *arg)
+{
+    (void)fd;
+    (void)events;
+    work(arg);
+}
+
+static void on_timer(void *arg)
+{
+    work(arg);
+}
+
+static int set_up(struct worker *w)
+{
+    static const struct sandbox SANDBOX = {
+        .uid = WORKER_UID,
+        .gid = WORKER_UID,
+        .root = "/var/empty",
+        .sys = SANDBOX_SYS_SOCKET,
+        .max_memory = WORKER_MEMORY,
+        .max_files = 16,
+    };
+    int r = qdb_open(NULL, QDB_WAIT_MS, &w->qdb);
+
+    if (r < 0) {
+        log_err("QubesDB: %s", err_text(r));
+        return r;
+    }
+    r = loop_new(&w->loop);
+    if (r == 0)
+        r = loop_timer_new(w->loop, on_timer, w, &w->timer);
+    if (r == 0)
+        r = loop_io_new(w->loop, qdb_fd(w->qdb), LOOP_READ, on_qdb, w, &w->io);
+    if (r == 0)
+        r = sandbox_enter(&SANDBOX);
+    if (r < 0)
+        log_err("set-up: %s", err_text(r));
+    return r;
+}
+
+int worker_main(void)
+{
+    CLEANUP_FREE struct worker *w = calloc(1, sizeof(*w));
+    int r = w ? set_up(w) : -ENOMEM;
+
+    if (r == 0) {
+        r = start(w);
+        if (r < 0)
+            log_err("start: %s", err_text(r));
+    }
+    if (r < 0)
+        return 1;
+    work(w);
+    return loop_run(w->loop) == 0 ? 0 : 1;
+}

@@ -1,0 +1,226 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/* The worker's keys. effect (QubesDB client). Fed by dom0's keys. See
+ * worker_qdb.h. */
+#include "firewallvm/worker_qdb.h"
+
+#include <inttypes.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "lib/err.h"
+#include "lib/log.h"
+#include "lib/mem.h"
+
+#define STATUS_PREFIX "/sysqube-status/firewall/"
+#define HANDLED_PREFIX "/qubes-firewall-handled/"
+#define SHORT_VALUE 64
+#define PATH_ROOM 96 /* longer than a path may be, so that cuts show */
+
+/* Errors that end the connection; others concern one key. */
+static bool is_fatal(int r)
+{
+    return r == -ECONNRESET || r == -EPIPE || r == -ETIMEDOUT ||
+           r == -EBADMSG || r == -EPROTO;
+}
+
+int worker_qdb_watch(struct qdb *q)
+{
+    static const char *const paths[] = {SOURCE_PREFIX, KEY_DNS1, KEY_DNS2,
+                                        KEY_SNAT};
+    size_t i;
+    int r = 0;
+
+    for (i = 0; i < ARRAY_LEN(paths) && r == 0; i++)
+        r = qdb_watch(q, paths[i]);
+    return r;
+}
+
+static int scan_entry(const char *path, const char *val, size_t len, void *arg)
+{
+    struct source_set *set = arg;
+
+    (void)val;
+    (void)len;
+    if (!strchr(path + sizeof(SOURCE_PREFIX) - 1, '/'))
+        source_set_event(set, path, 0);
+    return 0;
+}
+
+int worker_qdb_scan(struct qdb *q, struct source_set *set)
+{
+    return qdb_multiread(q, SOURCE_PREFIX, scan_entry, set);
+}
+
+/* @return length, 0 for a missing or unreadable key; -errno as is_fatal() */
+static int read_short(struct qdb *q, const char *path, char buf[SHORT_VALUE])
+{
+    int r = qdb_read(q, path, buf, SHORT_VALUE);
+
+    if (r >= 0)
+        return r;
+    buf[0] = '\0';
+    return is_fatal(r) ? r : 0;
+}
+
+int worker_qdb_dns(struct qdb *q, struct fw_dns *ret)
+{
+    static const char *const keys[] = {KEY_DNS1, KEY_DNS2};
+    struct fw_dns dns = {0};
+    char value[SHORT_VALUE];
+    struct ipaddr a;
+    size_t i;
+
+    for (i = 0; i < ARRAY_LEN(keys); i++) {
+        int r = read_short(q, keys[i], value);
+        if (r < 0)
+            return r;
+        if (r == 0)
+            continue;
+        if (ipaddr_parse(text_of(value), &a) < 0)
+            log_warn("%s is no address", keys[i]);
+        else if (dns.n == 0 || !ipaddr_eq(&dns.addr[0], &a))
+            dns.addr[dns.n++] = a;
+    }
+    *ret = dns;
+    return 0;
+}
+
+int worker_qdb_snat(struct qdb *q, bool *ret)
+{
+    char value[SHORT_VALUE];
+    int r = read_short(q, KEY_SNAT, value);
+
+    if (r < 0)
+        return r;
+    *ret = strcmp(value, "1") == 0;
+    return 0;
+}
+
+/* ---- one list ---- */
+struct list_arg {
+    struct rule_source *list;
+    size_t prefix; /* length of "/qubes-firewall/IP/" */
+    bool any;
+};
+
+static int list_entry(const char *path, const char *val, size_t len, void *arg)
+{
+    struct list_arg *a = arg;
+    struct text value = {val, len};
+
+    a->any = true;
+    return rule_source_add(a->list, text_of(path + a->prefix), value);
+}
+
+int worker_qdb_list(struct qdb *q, const struct source *s,
+                    struct rule_source *ret_list, bool *ret_gone)
+{
+    struct list_arg arg = {.list = ret_list};
+    char path[PATH_ROOM], value[SHORT_VALUE];
+    int r;
+
+    snprintf(path, sizeof(path), SOURCE_PREFIX "%s/", s->text);
+    arg.prefix = strlen(path);
+    r = qdb_multiread(q, path, list_entry, &arg);
+    if (r < 0)
+        return r;
+    path[arg.prefix - 1] = '\0';
+    r = qdb_read(q, path, value, sizeof(value));
+    if (r < 0 && r != -ENOENT && r != -ENOBUFS)
+        return r;
+    rule_source_finish(ret_list);
+    *ret_gone = r == -ENOENT && !arg.any;
+    return 0;
+}
+
+/* ---- reports ---- */
+static int write_key(struct qdb *q, const char *prefix, const char *source,
+                     const char *value)
+{
+    char path[PATH_ROOM];
+    int r;
+
+    snprintf(path, sizeof(path), "%s%s", prefix, source);
+    r = strlen(path) < QDB_PATH_MAX ? qdb_write(q, path, value, strlen(value))
+                                    : -ENAMETOOLONG;
+    if (r < 0)
+        log_warn("%s not written: %s", path, err_text(r));
+    return is_fatal(r) ? r : 0;
+}
+
+int worker_qdb_report(struct qdb *q, const struct source *s, const char *status)
+{
+    char path[PATH_ROOM], value[SHORT_VALUE];
+    uint64_t count = 0;
+    int r = write_key(q, STATUS_PREFIX, s->text, status);
+
+    if (r < 0)
+        return r;
+    snprintf(path, sizeof(path), HANDLED_PREFIX "%s", s->text);
+    r = read_short(q, path, value);
+    if (r < 0)
+        return r;
+    if (parse_u64(text_of(value), 0, UINT64_MAX - 1, &count) < 0)
+        count = 0;
+    snprintf(value, sizeof(value), "%" PRIu64, count + 1);
+    return write_key(q, HANDLED_PREFIX, s->text, value);
+}
+
+static int remove_key(struct qdb *q, const char *prefix, const char *source)
+{
+    char path[PATH_ROOM];
+    int r;
+
+    snprintf(path, sizeof(path), "%s%s", prefix, source);
+    if (strlen(path) >= QDB_PATH_MAX)
+        return 0;
+    r = qdb_rm(q, path);
+    return is_fatal(r) ? r : 0;
+}
+
+int worker_qdb_forget(struct qdb *q, const char *source_text)
+{
+    int r = remove_key(q, STATUS_PREFIX, source_text);
+
+    if (r == 0)
+        r = remove_key(q, HANDLED_PREFIX, source_text);
+    return r;
+}
+
+struct stale {
+    const struct source_set *set;
+    size_t n;
+    char text[SOURCES_MAX][QDB_PATH_MAX];
+};
+
+static int tidy_entry(const char *path, const char *val, size_t len, void *arg)
+{
+    const char *text = path + sizeof(STATUS_PREFIX) - 1;
+    struct stale *st = arg;
+    size_t i;
+
+    (void)val;
+    (void)len;
+    for (i = 0; i < st->set->n; i++)
+        if (strcmp(st->set->v[i].text, text) == 0)
+            return 0;
+    if (st->n < SOURCES_MAX)
+        snprintf(st->text[st->n++], QDB_PATH_MAX, "%s", text);
+    return 0;
+}
+
+int worker_qdb_tidy(struct qdb *q, const struct source_set *set)
+{
+    CLEANUP_FREE struct stale *st = calloc(1, sizeof(*st));
+    size_t i;
+    int r;
+
+    if (!st)
+        return -ENOMEM;
+    st->set = set;
+    r = qdb_multiread(q, STATUS_PREFIX, tidy_entry, st);
+    for (i = 0; i < st->n && r == 0; i++)
+        r = worker_qdb_forget(q, st->text[i]);
+    return r;
+}

@@ -1,0 +1,49 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/* What the worker reads from and writes to QubesDB. effect. Fed by dom0's
+ * keys. Keys: spec/network.md and docs/rule-language.md. */
+#ifndef SQ_FIREWALLVM_WORKER_QDB_H
+#define SQ_FIREWALLVM_WORKER_QDB_H
+
+#include <stdbool.h>
+
+#include "firewallvm/rule_source.h"
+#include "firewallvm/source_set.h"
+#include "qubesdb/qdb_client.h"
+#include "rules/rule_eval.h"
+
+#define KEY_DNS1 "/qubes-primary-dns"
+#define KEY_DNS2 "/qubes-secondary-dns"
+#define KEY_SNAT "/qubes-service/sysqube-snat"
+
+/** Every function: 0, or -errno of the connection (the worker then ends);
+ *  what is wrong with a value is dealt with as said. */
+
+/** Watch all the keys the worker acts on. */
+int worker_qdb_watch(struct qdb *q);
+
+/** Mark every source that has a signal key as to be read. */
+int worker_qdb_scan(struct qdb *q, struct source_set *set);
+
+/** The resolvers of specialtarget=dns; a malformed one is left out. */
+int worker_qdb_dns(struct qdb *q, struct fw_dns *ret);
+
+/** Is the masquerade wanted? Anything but "1" is no. */
+int worker_qdb_snat(struct qdb *q, bool *ret);
+
+/** Read the list of one source into an initialised @p ret_list.
+ *  @param ret_gone  true when there is neither a rule nor a signal key */
+int worker_qdb_list(struct qdb *q, const struct source *s,
+                    struct rule_source *ret_list, bool *ret_gone);
+
+/** Write the status key, then raise the handled counter. A key that cannot
+ *  be written (too long, database full) is logged and left. */
+int worker_qdb_report(struct qdb *q, const struct source *s,
+                      const char *status);
+
+/** Remove both keys of a source that is gone. */
+int worker_qdb_forget(struct qdb *q, const char *source_text);
+
+/** Remove status keys of sources that are not in the set. */
+int worker_qdb_tidy(struct qdb *q, const struct source_set *set);
+
+#endif

@@ -1,0 +1,12 @@
+# SPDX-License-Identifier: GPL-2.0-or-later
+# usbvm: usbvmd, which tells dom0 what is plugged in.
+USBVM_SRCS := usbvm/uevent.c usbvm/usb_descr.c \
+  usbvm/usb_table.c usbvm/usb_sysfs.c
+$(eval $(call library,usbvm,$(USBVM_SRCS)))
+$(eval $(call program,usbvmd,usbvm/usbvmd.c,usbvm device qubesdb lib,$(LIB_LIBS)))
+$(eval $(call unit_test,test_usbvmd,tests/unit/test_usbvmd.c,usbvm device lib))
+$(eval $(call unit_test,test_usbvmd_descr,tests/unit/test_usbvmd_descr.c,\
+  usbvm device lib))
+$(eval $(call fuzz_target,fuzz_uevent,tests/fuzz/fuzz_uevent.c,usbvm device lib))
+$(eval $(call fuzz_target,fuzz_usb_descr,tests/fuzz/fuzz_usb_descr.c,\
+  usbvm device lib))

@@ -1,0 +1,127 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/* Fuzzes dom0's text parsers: a qube's file with all checks, plan and keys,
+ * the rewriting of its [Firewall] section (whose result must parse to the
+ * same rules), the daemon's file, the saved numbers and a request line. The
+ * first byte chooses. */
+#include <stdint.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "dom0/keys.h"
+#include "dom0/plan.h"
+#include "dom0/request.h"
+#include "dom0/section.h"
+#include "rules/rule_format.h"
+
+int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
+
+static void rewrite(struct text t, const struct config_qube *q,
+                    const struct config_daemon *d)
+{
+    struct rule_list list = {0};
+    struct problems p = {0};
+    struct config_qube *again = NULL;
+    char *out = NULL;
+    size_t len;
+
+    for (size_t i = 0; i < q->n_rules; i++) {
+        if (rule_list_insert(&list, 0, &q->rules[i].rule))
+            abort();
+    }
+    if (section_rewrite(t, &list, &out, &len))
+        abort();
+    if (config_parse_qube((struct text){out, len}, "f", "q", d, &again, &p))
+        abort();
+    if (again->n_rules != q->n_rules)
+        abort();
+    for (size_t i = 0; i < list.n; i++) {
+        if (!rule_eq(&list.v[i], &again->rules[i].rule))
+            abort();
+    }
+    config_qube_free(again);
+    problems_free(&p);
+    rule_list_free(&list);
+    free(out);
+}
+
+static void keys(struct config *c)
+{
+    struct keys_run run[1] = {{true, true, 1, 0}};
+    struct keys_world w = {c, run, true, 0};
+    struct keyset s = {0};
+
+    (void)keys_desired(&w, 0, &s);
+    keyset_free(&s);
+}
+
+static void qube_file(struct text t)
+{
+    struct config c = {0};
+    struct problems p = {0};
+    struct plan_ids ids = {0};
+    struct config_qube *q;
+    bool changed;
+    int r;
+
+    config_daemon_defaults(&c.d);
+    r = config_parse_qube(t, "f", "q", &c.d, &q, &p);
+    if (!r)
+        rewrite(t, q, &c.d);
+    if (config_add(&c, q))
+        abort();
+    (void)plan_resolve(&c, &ids, &changed, &p);
+    (void)config_check(&c, &p);
+    problems_sort(&p);
+    if (!problems_count(&p))
+        keys(&c);
+    plan_ids_free(&ids);
+    problems_free(&p);
+    config_free(&c);
+}
+
+static void daemon_file(struct text t)
+{
+    struct config_daemon d;
+    struct problems p = {0};
+
+    config_daemon_defaults(&d);
+    (void)config_parse_daemon(t, "d", &d, &p);
+    problems_free(&p);
+}
+
+static void ids_file(struct text t)
+{
+    struct plan_ids ids = {0}, again = {0};
+    char *out;
+
+    if (plan_ids_parse(t, &ids))
+        return;
+    out = plan_ids_format(&ids);
+    if (!out || plan_ids_parse(text_of(out), &again) || again.n != ids.n)
+        abort();
+    free(out);
+    plan_ids_free(&ids);
+    plan_ids_free(&again);
+}
+
+static void request_line(struct text t)
+{
+    char why[REQUEST_WHY_MAX];
+    struct request r;
+
+    if (!request_parse(t, &r, why))
+        request_free(&r);
+}
+
+int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
+{
+    static void (*const targets[])(struct text t) = {
+        qube_file, qube_file, daemon_file, ids_file, request_line};
+    struct text t;
+
+    if (size < 1 || size > 20000)
+        return 0;
+    t = (struct text){(const char *)data + 1, size - 1};
+    targets[data[0] % 5](t);
+    return 0;
+}

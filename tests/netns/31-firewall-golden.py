@@ -1,0 +1,106 @@
+#!/usr/bin/env python3
+# SPDX-License-Identifier: GPL-2.0-or-later
+"""Rule lists in, the whole ruleset out: each tests/golden/firewall/NAME.rules
+is given to firewallvmd as keys, and what the kernel then lists must be
+NAME.nft, byte for byte. UPDATE_GOLDEN=1 writes the .nft files instead: read
+the difference before it is committed.
+
+A .rules file: `source IP` begins a source, then `KEY VALUE` lines as below
+/qubes-firewall/IP/; `key PATH VALUE` sets any other key; # comments."""
+import glob
+import importlib.util
+import os
+import shutil
+import sys
+import tempfile
+
+HERE = os.path.dirname(os.path.abspath(__file__))
+spec = importlib.util.spec_from_file_location(
+    "firewall", os.path.join(HERE, "30-firewall.py"))
+fw = importlib.util.module_from_spec(spec)
+spec.loader.exec_module(fw)
+GOLDEN = os.path.join(fw.TOP, "tests/golden/firewall")
+UPDATE = os.environ.get("UPDATE_GOLDEN") == "1"
+
+
+def read_case(path):
+    sources, keys, lines = {}, {}, None
+    with open(path) as f:
+        for line in f:
+            line = line.rstrip("\n")
+            if not line or line.startswith("#"):
+                continue
+            word, _, rest = line.partition(" ")
+            if word == "source":
+                lines = sources.setdefault(rest, {})
+            elif word == "key":
+                k, _, v = rest.partition(" ")
+                keys[k] = v
+            else:
+                lines[word] = rest
+    return sources, keys
+
+
+def run_case(path, work):
+    sources, keys = read_case(path)
+    keys.setdefault("/qubes-primary-dns", "10.139.1.1")
+    keys.setdefault("/qubes-secondary-dns", "10.139.1.2")
+    with fw.qdb.lock:
+        fw.qdb.keys.clear()
+        fw.qdb.keys.update(keys)
+    for ip, lines in sources.items():
+        fw.put(ip, {k: v for k, v in lines.items() if k != "policy"},
+               lines.get("policy"))
+    d = fw.start(work)
+    out = "".join(f"# {ip}: {fw.status(ip)}\n" for ip in sources)
+    out += fw.sh("nft -n list table inet sysqube-firewall", fw.fw)
+    d.end()
+    want = path[:-len(".rules")] + ".nft"
+    name = os.path.basename(path)
+    if UPDATE:
+        with open(want, "w") as f:
+            f.write(out)
+    try:
+        with open(want) as f:
+            known = f.read()
+    except OSError:
+        known = ""
+    if out != known:
+        for line in out.splitlines():
+            print("# got: " + line)
+    fw.report(out == known, f"{name} gives {os.path.basename(want)}")
+
+
+def main():
+    if os.geteuid() != 0:
+        fw.cannot("needs root")
+    if not os.path.exists(f"{fw.BUILD}/bin/firewallvmd"):
+        fw.cannot("firewallvmd is not built")
+    if not shutil.which("nft", path="/usr/sbin:/usr/bin:/sbin:/bin"):
+        fw.cannot("nft is not installed")
+    if os.environ.get("SQ31_INSIDE") != "1":
+        os.environ["SQ31_INSIDE"] = "1"
+        os.execvp("unshare", ["unshare", "-m", "-n", "-p", "-f",
+                              "--kill-child", "--mount-proc",
+                              sys.executable, os.path.abspath(__file__)])
+    work = tempfile.mkdtemp(prefix="sq31log.")
+    try:
+        fw.fw = fw.new_ns()
+        fw.root = fw.build_root()
+        fw.qdb = fw.Qdb(f"{fw.root}/run/qubes")
+        cases = sorted(glob.glob(f"{GOLDEN}/*.rules"))
+        fw.report(len(cases) >= 10, f"{len(cases)} lists to compile")
+        for path in cases:
+            run_case(path, work)
+    except Exception as e:  # the test's own fault is a failure, too
+        fw.report(False, f"the test itself: {type(e).__name__}: {e}")
+    if fw.root:
+        fw.sh(["umount", "-R", fw.root], check=False)
+        fw.sh(["umount", "-l", fw.root], check=False)
+        shutil.rmtree(fw.root, ignore_errors=True)
+    shutil.rmtree(work, ignore_errors=True)
+    sys.exit(1 if fw.failed else 0)
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,550 @@
+#!/usr/bin/env python3
+# SPDX-License-Identifier: GPL-2.0-or-later
+"""netvmd, netvm-dhcp with its hook, and the real dhcpcd and dnsmasq as a
+NetVM runs them (ids, capabilities and arguments from its service table, a
+read-only root with only /run writable), between an "internet" with a DHCP,
+RA and DNS server and two clients. Everything is in namespaces of its own:
+the test's own one is the internet."""
+import os
+import re
+import shutil
+import signal
+import socket
+import struct
+import subprocess
+import sys
+import tempfile
+import threading
+import time
+
+TOP = os.path.dirname(os.path.dirname(os.path.dirname(os.path.abspath(
+    __file__))))
+BUILD = os.path.join(TOP, os.environ.get("BUILD", "build"))
+REQUIRE = os.environ.get("REQUIRE_NETNS") == "1"
+sys.path.insert(0, os.path.dirname(os.path.abspath(__file__)))
+from qdb_fake import Qdb  # noqa: E402
+
+STATUS = "/sysqube-status/uplink"
+failed = 0
+root = None
+qdb = None
+
+
+def report(ok, text, more=""):
+    global failed
+    failed += not ok
+    print(("ok - " if ok else "not ok - ") + text +
+          ("" if ok or not more else f" ({more})"), flush=True)
+
+
+def cannot(why):
+    if REQUIRE:
+        report(False, why)
+        sys.exit(1)
+    print("skip - " + why)
+    sys.exit(0)
+
+
+def sh(cmd, ns=None, check=True):
+    argv = cmd.split() if isinstance(cmd, str) else cmd
+    if ns:
+        argv = ["nsenter", "-t", str(ns), "-n"] + argv
+    return subprocess.run(argv, check=check, stdout=subprocess.PIPE,
+                          stderr=subprocess.STDOUT, text=True).stdout
+
+
+def new_ns():
+    p = subprocess.Popen(["unshare", "-n", "sleep", "600"])
+    mine = os.readlink("/proc/self/ns/net")
+    for _ in range(200):
+        try:
+            if os.readlink(f"/proc/{p.pid}/ns/net") != mine:
+                break
+        except OSError:
+            pass
+        time.sleep(0.01)
+    sh("ip link set lo up", p.pid)
+    return p.pid
+
+
+def in_ns(ns, code, *args):
+    """Run Python in a namespace; what it prints."""
+    r = subprocess.run(["nsenter", "-t", str(ns), "-n", sys.executable, "-c",
+                        code, *args], stdout=subprocess.PIPE,
+                       stderr=subprocess.DEVNULL, text=True)
+    return r.stdout.strip()
+
+
+TCP = """
+import socket, sys
+try:
+    s = socket.create_connection((sys.argv[1], int(sys.argv[2])), 1.5)
+    s.settimeout(2)
+    s.sendall(b"x")
+    print(s.recv(200).decode())
+except OSError as e:
+    print("failed", e)
+"""
+
+DNS = """
+import socket, struct, sys
+server, name, qtype, tcp = (sys.argv[1], sys.argv[2], int(sys.argv[3]),
+                            sys.argv[4] == "tcp")
+q = struct.pack(">HHHHHH", 7, 0x100, 1, 0, 0, 0)
+q += b"".join(bytes([len(p)]) + p.encode() for p in name.split(".")) + b"\\0"
+q += struct.pack(">HH", qtype, 1)
+try:
+    s = socket.socket(socket.AF_INET,
+                      socket.SOCK_STREAM if tcp else socket.SOCK_DGRAM)
+    s.settimeout(2)
+    s.connect((server, 53))
+    s.sendall((struct.pack(">H", len(q)) if tcp else b"") + q)
+    a = s.recv(2000)
+    if tcp:
+        a = a[2:] or s.recv(2000)
+    n = 16 if qtype == 28 else 4
+    if struct.unpack(">H", a[6:8])[0] == 0:
+        print("rcode", a[3] & 15)
+    else:
+        print(socket.inet_ntop(socket.AF_INET6 if n == 16 else
+                               socket.AF_INET, a[-n:]))
+except OSError as e:
+    print("failed", e)
+"""
+
+UDP_SEND = """
+import socket, sys
+f = socket.AF_INET6 if ":" in sys.argv[1] else socket.AF_INET
+s = socket.socket(f, socket.SOCK_DGRAM)
+s.settimeout(1)
+s.connect((sys.argv[1], int(sys.argv[2])))
+s.send(b"hello")
+try:
+    print(s.recv(100))
+except OSError as e:
+    print("failed", e)
+"""
+
+
+def peer_server(addr, port, family):
+    """Answers each connection with the address it came from."""
+    s = socket.socket(family)
+    s.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+    s.bind((addr, port))
+    s.listen(16)
+
+    def loop():
+        while True:
+            c, peer = s.accept()
+            c.sendall(peer[0].encode())
+            c.close()
+    threading.Thread(target=loop, daemon=True).start()
+
+
+# ---- the NetVM's root and services ----
+
+def build_root():
+    d = tempfile.mkdtemp(prefix="sq40.")
+    for p in ("usr/bin", "usr/lib", "usr/lib64", "usr/sbin", "etc", "proc",
+              "dev", "run", "tmp", "var/empty", "var/lib"):
+        os.makedirs(os.path.join(d, p))
+    for p in ("lib", "lib64"):
+        os.symlink("usr/" + p, os.path.join(d, p))
+    os.symlink("/run/dhcpcd-lib", os.path.join(d, "var/lib/dhcpcd"))
+    for f in ("passwd", "group", "nsswitch.conf"):
+        shutil.copy(f"{TOP}/image-builder/base/etc/{f}", f"{d}/etc/{f}")
+    for f in ("dhcpcd.conf", "dnsmasq.conf"):
+        shutil.copy(f"{TOP}/netvm/image/etc/{f}", f"{d}/etc/{f}")
+    for b in ("netvmd", "netvm-dhcp", "netvm-dhcp-hook"):
+        shutil.copy(f"{BUILD}/bin/{b}", f"{d}/usr/bin/{b}")
+    # Not in the image: what init does before it starts a service.
+    shutil.copy(shutil.which("setpriv"), f"{d}/usr/bin/setpriv")
+    os.chmod(d, 0o755)
+    sh(["mount", "--bind", d, d])
+    for p in ("usr/lib", "usr/lib64", "usr/sbin", "dev"):
+        sh(["mount", "--bind", "/" + p, f"{d}/{p}"])
+    sh(["mount", "--rbind", "/proc", f"{d}/proc"])
+    sh(["mount", "-t", "tmpfs", "-o", "mode=0755", "run", f"{d}/run"])
+    sh(["mount", "-o", "remount,ro,bind", d])
+    return d
+
+
+def service(name):
+    with open(f"{TOP}/netvm/image/etc/sysqube/services") as f:
+        for line in f:
+            w = line.split()
+            if w and w[0].split("+")[0] == name:
+                return int(w[1]), int(w[2]), w[3].split(","), w[4:]
+    raise KeyError(name)
+
+
+class Daemon:
+    """A service as init starts it."""
+
+    def __init__(self, ns, name, log):
+        uid, gid, caps, argv = service(name)
+        caps = "-all," + ",".join("+" + c for c in caps)
+        pre = ["nsenter", "-t", str(ns), "-n", "/usr/sbin/chroot", root,
+               "/usr/bin/setpriv", "--reuid", str(uid), "--regid", str(gid),
+               "--clear-groups", "--bounding-set=" + caps]
+        if uid != 0:
+            pre += ["--inh-caps=" + caps, "--ambient-caps=" + caps]
+        self.log = open(log, "a+")
+        self.p = subprocess.Popen(pre + ["--"] + argv,
+                                  stdin=subprocess.DEVNULL,
+                                  stdout=self.log, stderr=self.log,
+                                  env={"SYSQUBE_PLATFORM": "netns"})
+
+    def alive(self):
+        return self.p.poll() is None
+
+    def end(self, sig=signal.SIGTERM):
+        if self.alive():
+            self.p.send_signal(sig)
+        try:
+            self.p.wait(5)
+        except subprocess.TimeoutExpired:
+            # dhcpcd 9.4.1 now and then misses a signal; init does the same
+            print(f"# {self.log.name} had to be killed")
+            self.p.kill()
+            self.p.wait()
+
+    def text(self):
+        with open(self.log.name) as f:
+            return f.read()
+
+
+def proc_status(pid):
+    with open(f"/proc/{pid}/status") as f:
+        return dict(line.rstrip("\n").split(":\t", 1) for line in f
+                    if ":\t" in line)
+
+
+def children_of(pid):
+    out = []
+    for d in os.listdir("/proc"):
+        if d.isdigit():
+            try:
+                st = proc_status(int(d))
+            except OSError:
+                continue
+            if st.get("PPid") == str(pid):
+                out += [int(d)] + children_of(int(d))
+    return out
+
+
+# ---- the scene ----
+
+def link_client(vm, client, domid, n):
+    """What vifd and the guest agent do, without them."""
+    vif = f"vif{domid}.0"
+    sh(f"ip link add {vif} netns {vm} type veth peer name eth0 netns "
+       f"{client}")
+    sh(f"ip addr add 10.137.0.1/32 dev {vif}", vm)
+    sh(f"ip addr add fd09:24ef:4179::a89:1/128 dev {vif} nodad", vm)
+    sh(f"ip link set {vif} up", vm)
+    sh(f"ip route add 10.137.0.{n}/32 dev {vif}", vm)
+    sh(f"ip route add fd09:24ef:4179::a89:{n}/128 dev {vif}", vm)
+    sh(f"ip addr add 10.137.0.{n}/32 dev eth0", client)
+    sh(f"ip addr add fd09:24ef:4179::a89:{n}/128 dev eth0 nodad", client)
+    sh("ip link set eth0 up", client)
+    sh("ip route add default via 10.137.0.1 dev eth0 onlink", client)
+    sh("ip route add default via fd09:24ef:4179::a89:1 dev eth0 onlink",
+       client)
+
+
+def sysctl(ns, path, value):
+    sh(["sh", "-c", f"echo {value} > /proc/sys/net/{path}"], ns)
+
+
+def internet(vm, work):
+    sh("ip link set lo up")
+    sh(f"ip link add up0 type veth peer name eth0 netns {vm}")
+    sh("ip link set up0 address 02:00:00:00:00:01")
+    sh("ip link set up0 up")
+    sh("ip addr add 192.0.2.1/24 dev up0")
+    sh("ip addr add 2001:db8:5::1/64 dev up0 nodad")
+    sh("ip addr add 203.0.113.80/32 dev lo")
+    sh("ip addr add 2001:db8:80::80/128 dev lo nodad")
+    peer_server("203.0.113.80", 80, socket.AF_INET)
+    peer_server("2001:db8:80::80", 80, socket.AF_INET6)
+    time.sleep(1.5)  # up0's link-local address must be past its check
+    log = open(f"{work}/internet.log", "w")
+    return subprocess.Popen(
+        ["dnsmasq", "--keep-in-foreground", "--conf-file=/dev/null",
+         "--no-resolv", "--no-hosts", "--pid-file", "--user=root",
+         "--bind-interfaces", "--interface=up0",
+         "--dhcp-range=192.0.2.50,192.0.2.60,1h",
+         "--dhcp-option=option:dns-server,192.0.2.1",
+         "--dhcp-option=option:domain-name,evil.test",
+         "--no-ping", "--enable-ra", "--dhcp-range=2001:db8:5::100,2001:db8:5::1ff,slaac,64,1h",
+         "--dhcp-option=option6:dns-server,[2001:db8:5::1]",
+         f"--dhcp-leasefile={work}/leases",
+         "--address=/server.test/203.0.113.80",
+         "--address=/server.test/2001:db8:80::80"],
+        stdout=log, stderr=log)
+
+
+def check_confined(netvmd):
+    st = proc_status(netvmd.p.pid)
+    report(st["Uid"].split() == ["102"] * 4, "netvmd runs as uid 102",
+           st["Uid"])
+    report(int(st["CapEff"], 16) == 1 << 12 and
+           int(st["CapBnd"], 16) == 0,
+           "netvmd has CAP_NET_ADMIN and nothing else", st["CapEff"])
+    report(st["Seccomp"] == "2" and st["NoNewPrivs"] == "1",
+           "netvmd is under a seccomp filter")
+
+
+def check_lease(t0):
+    qdb.wait(STATUS, lambda v: v.startswith("up "), 20)
+    print(f"# a lease {time.monotonic() - t0:.1f} s after dhcpcd's start")
+    v = qdb.wait(STATUS, lambda v: v.startswith("up ") and "2001:" in v, 20)
+    ok = re.fullmatch(r"up eth0 192\.0\.2\.[56]\d/24 gw 192\.0\.2\.1 dns "
+                      r"192\.0\.2\.1,2001:db8:5::1", v or "")
+    report(bool(ok), "a lease arrives and the status tells it", str(v))
+    print(f"# both families {time.monotonic() - t0:.1f} s after dhcpcd's "
+          "start")
+    lease = v.split()[2].split("/")[0] if ok else "192.0.2.50"
+    v = qdb.wait("/qubes-netvm-external-ip", lambda v: "inet6" in v, 10)
+    report(f"inet {lease}/24 " in v and "inet6 2001:db8:5:" in v,
+           "/qubes-netvm-external-ip holds both addresses", v)
+    return lease
+
+
+def check_dns(client, when=""):
+    for server in ("10.139.1.1", "10.139.1.2"):
+        for how in ("udp", "tcp"):
+            got = in_ns(client, DNS, server, "server.test", "1", how)
+            report(got == "203.0.113.80",
+                   f"a name resolves through {server} by {how}{when}", got)
+    got = in_ns(client, DNS, "10.139.1.1", "server.test", "28", "udp")
+    report(got == "2001:db8:80::80", f"its IPv6 address as well{when}", got)
+
+
+def check_tcp(client, lease, when=""):
+    got = in_ns(client, TCP, "203.0.113.80", "80")
+    report(got == lease, f"TCP goes out with the uplink's address{when}",
+           got)
+    got = in_ns(client, TCP, "2001:db8:80::80", "80")
+    report(got.startswith("2001:db8:5:") and got != "2001:db8:5::1",
+           f"and so does TCP over IPv6{when}", got)
+
+
+def check_closed(vm, client, other, lease):
+    listen = ("import socket,time\n"
+              "for p in (2222, 80):\n"
+              "  s=socket.create_server(('::',p),family=socket.AF_INET6,"
+              "dualstack_ipv6=True); globals()[str(p)]=s\n"
+              "print('x',flush=True); time.sleep(60)")
+    p = subprocess.Popen(["nsenter", "-t", str(vm), "-n", sys.executable,
+                          "-c", listen], stdout=subprocess.PIPE)
+    p.stdout.read(1)
+    me = os.getpid()
+    for ns, who in ((me, "the uplink"), (client, "a client")):
+        addr = lease if ns == me else "10.137.0.1"
+        got = in_ns(ns, TCP, addr, "2222")
+        report("failed" in got, f"TCP to NetVM from {who} is dropped", got)
+    got = in_ns(client, TCP, "fd09:24ef:4179::a89:1", "2222")
+    report("failed" in got, "and over IPv6 from a client", got)
+    got = in_ns(client, TCP, "10.139.1.1", "80")
+    report("failed" in got, "the virtual resolver has port 53 only", got)
+    p.kill()
+    p.wait()
+    got = in_ns(me, DNS, lease, "server.test", "1", "udp")
+    report("failed" in got, "the resolver does not answer the uplink", got)
+    sh("ip route add 10.139.1.1/32 via " + lease)
+    got = in_ns(me, DNS, "10.139.1.1", "server.test", "1", "udp")
+    report("failed" in got, "not even on the virtual address", got)
+    report("1 received" not in sh(f"ping -c1 -W1 {lease}", check=False),
+           "an echo request from the uplink is dropped")
+    report("1 received" in sh("ping -c1 -W2 10.139.1.1", client, False),
+           "an echo request from a client is answered")
+    report("1 received" in sh("ping -c1 -W2 fd09:24ef:4179::a89:1", client,
+                              False), "over IPv6 as well")
+    report("1 received" in sh("ping -c1 -W2 203.0.113.80", client, False),
+           "a client pings the internet")
+    sh("ip route add 10.137.0.5/32 via " + lease)
+    report("1 received" not in sh("ping -c1 -W1 10.137.0.5", check=False),
+           "nothing new comes in from the uplink")
+    report("1 received" not in sh("ping -c1 -W1 10.137.0.6", client, False),
+           "clients do not reach each other")
+    report("1 received" not in sh("ping -c1 -W1 fd09:24ef:4179::a89:5",
+                                  other, False), "over IPv6 neither")
+
+
+def check_garbage(netvmd):
+    s = socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM)
+    s.connect(f"{root}/run/netvm/facts.sock")
+    before = qdb.get(STATUS)
+    for data in (b"", b"x", b"\0" * 64, os.urandom(148), os.urandom(4000)):
+        s.send(data)
+    time.sleep(0.3)
+    report(netvmd.alive() and qdb.get(STATUS) == before and
+           "refused" in netvmd.text(), "garbage on the socket is refused")
+    st = os.stat(f"{root}/run/netvm/facts.sock")
+    report(st.st_mode & 0o777 == 0o600 and st.st_uid == 0,
+           "only root may send records")
+    env = {"reason": "BOUND", "interface": "eth0",
+           "new_ip_address": "192.0.2.55\nnameserver 6.6.6.6",
+           "new_subnet_cidr": "24"}
+    subprocess.run(["/usr/sbin/chroot", root, "/usr/bin/netvm-dhcp-hook"], env=env,
+                   stderr=subprocess.DEVNULL)
+    time.sleep(0.3)
+    with open(f"{root}/run/dnsmasq/resolv.conf") as f:
+        report("6.6.6.6" not in f.read(),
+               "a malformed fact does not reach the resolver")
+
+
+def check_carrier(vm, client, dns, lease):
+    sh("ip link set up0 down")
+    v = qdb.wait(STATUS, lambda v: v.startswith("down"))
+    report(v == "down no address on eth0", "a lost carrier is told", v)
+    with open(f"{root}/run/dnsmasq/resolv.conf") as f:
+        report(f.read() == "", "and the resolver has no server any more")
+    time.sleep(0.5)
+    report(dns.alive(), "dnsmasq lives with an empty list")
+    sh("ip link set up0 up")
+    sh("ip addr replace 2001:db8:5::1/64 dev up0 nodad")
+    v = qdb.wait(STATUS, lambda v: v.startswith("up"), 30)
+    report(v.startswith("up eth0 192.0.2."), "the carrier comes back", v)
+    time.sleep(1)
+    got = in_ns(client, DNS, "10.139.1.1", "server.test", "1", "udp")
+    report(got == "203.0.113.80", "and names resolve again", got)
+
+
+def check_restart(vm, netvmd, work, client, lease):
+    before = qdb.get(STATUS)
+    netvmd.end(signal.SIGKILL)
+    got = in_ns(client, TCP, "203.0.113.80", "80")
+    report(got == lease, "traffic goes on while netvmd is dead", got)
+    qdb.set(STATUS, "none")
+    netvmd = Daemon(vm, "netvmd", f"{work}/netvmd.log")
+    v = qdb.wait(STATUS, lambda v: v == before)
+    report(v == before, "a restarted netvmd knows the lease again", v)
+    check_tcp(client, lease, " after it")
+    return netvmd
+
+
+def check_static(vm, netvmd, dhcp, work, client):
+    qdb.set("/sysqube-uplink/address", "192.0.2.77/24")
+    qdb.set("/sysqube-uplink/gateway", "192.0.2.1")
+    qdb.set("/sysqube-uplink/dns", "192.0.2.1")
+    qdb.set("/sysqube-uplink/address6", "2001:db8:5::77/64")
+    qdb.set("/sysqube-uplink/gateway6", "2001:db8:5::1")
+    qdb.set("/sysqube-uplink/mode", "static")
+    v = qdb.wait(STATUS, lambda v: v.startswith("error"))
+    report(v == "error mode changed from dhcp: start this NetVM again",
+           "a change of mode under a running dhcpcd is told", v)
+    dhcp.end()
+    netvmd.end()
+    os.unlink(f"{root}/run/netvm/facts")
+    netvmd = Daemon(vm, "netvmd", f"{work}/netvmd.log")
+    dhcp = Daemon(vm, "netvm-dhcp", f"{work}/dhcp.log")
+    v = qdb.wait(STATUS, lambda v: v.startswith("up"))
+    report(v == "up eth0 192.0.2.77/24 gw 192.0.2.1 dns 192.0.2.1",
+           "static settings are applied", v)
+    addrs = sh("ip -o addr show dev eth0 scope global", vm)
+    report(sorted(re.findall(r"inet6? (\S+)", addrs)) ==
+           ["192.0.2.77/24", "2001:db8:5::77/64"],
+           "the interface has them and nothing else", addrs)
+    routes = sh("ip route show default", vm) + \
+        sh("ip -6 route show default proto static", vm)
+    report(re.findall(r"via (\S+)", routes) == ["192.0.2.1",
+                                                 "2001:db8:5::1"],
+           "one default route a family", routes)
+    time.sleep(2)
+    check_dns(client, " (static)")
+    check_tcp(client, "192.0.2.77", " (static)")
+    report(dhcp.alive() and "mode is static" in dhcp.text(),
+           "netvm-dhcp stands by")
+    qdb.set("/sysqube-uplink/gateway", "198.51.100.1")
+    v = qdb.wait(STATUS, lambda v: v.startswith("error"))
+    report(v == "error gateway is outside the network of address",
+           "a wrong setting is told in a sentence", v)
+    qdb.set("/sysqube-uplink/gateway", "192.0.2.1")
+    qdb.wait(STATUS, lambda v: v.startswith("up"))
+    sh("ip link del eth0", vm)
+    v = qdb.wait(STATUS, lambda v: v.startswith("down"))
+    report(v == "down no interface", "a card that goes is told", v)
+    return netvmd
+
+
+def scene(work):
+    global root, qdb
+    vm, client, other = new_ns(), new_ns(), new_ns()
+    root = build_root()
+    qdb = Qdb(f"{root}/run/qubes")
+    link_client(vm, client, 5, 5)
+    link_client(vm, other, 6, 6)
+    first = Daemon(vm, "netvm-prepare", f"{work}/netvmd.log")
+    report(first.p.wait(10) == 0 and
+           "10.139.1.1/32" in sh("ip addr show dev lo", vm) and
+           "sysqube-uplink" in sh("nft list tables", vm),
+           "the preparation closes the VM before anything else runs")
+    dns = Daemon(vm, "dnsmasq", f"{work}/dnsmasq.log")
+    netvmd = Daemon(vm, "netvmd", f"{work}/netvmd.log")
+    v = qdb.wait(STATUS, lambda v: v.startswith("down"))
+    report(v == "down no interface", "without a card the status says so", v)
+    check_confined(netvmd)
+    internet(vm, work)
+    v = qdb.wait(STATUS, lambda v: "eth0" in v)
+    report(v == "down no address on eth0", "a card that appears is seen", v)
+    sysctl(vm, "ipv4/ip_forward", 1)
+    sysctl(vm, "ipv6/conf/all/forwarding", 1)
+    t0 = time.monotonic()
+    dhcp = Daemon(vm, "netvm-dhcp", f"{work}/dhcp.log")
+    lease = check_lease(t0)
+    users = sorted(proc_status(p)["Uid"].split()[0]
+                   for p in [dhcp.p.pid] + children_of(dhcp.p.pid))
+    report(users.count("0") == 1 and users.count("104") >= 3,
+           "dhcpcd runs as user dhcpcd beside one root process", str(users))
+    st = proc_status(dns.p.pid)
+    report(dns.alive() and st["Uid"].split()[0] == "103" and
+           int(st["CapEff"], 16) == 1 << 10,
+           "dnsmasq runs as uid 103 with CAP_NET_BIND_SERVICE")
+    check_dns(client)
+    check_tcp(client, lease)
+    check_closed(vm, client, other, lease)
+    netvmd = check_restart(vm, netvmd, work, client, lease)
+    check_garbage(netvmd)
+    check_carrier(vm, client, dns, lease)
+    netvmd = check_static(vm, netvmd, dhcp, work,
+                          client)
+    report(netvmd.alive() and dns.alive(), "netvmd and dnsmasq still run")
+
+
+def main():
+    if os.geteuid() != 0:
+        cannot("needs root")
+    for b in ("netvmd", "netvm-dhcp", "netvm-dhcp-hook"):
+        if not os.path.exists(f"{BUILD}/bin/{b}"):
+            cannot(f"{b} is not built")
+    for b in ("dhcpcd", "dnsmasq", "ip", "nft", "setpriv", "ping"):
+        if not shutil.which(b, path="/usr/sbin:/usr/bin:/sbin:/bin"):
+            cannot(f"{b} is not installed")
+    if os.environ.get("SQ40_INSIDE") != "1":
+        os.environ["SQ40_INSIDE"] = "1"
+        os.execvp("unshare", ["unshare", "-m", "-n", "-p", "-f",
+                              "--kill-child", "--mount-proc",
+                              sys.executable, os.path.abspath(__file__)])
+    work = tempfile.mkdtemp(prefix="sq40log.")
+    try:
+        scene(work)
+    except Exception as e:  # the test's own fault is a failure, too
+        report(False, f"the test itself: {type(e).__name__}: {e}")
+    if failed:
+        for name in ("netvmd", "dhcp", "dnsmasq", "internet"):
+            if os.path.exists(f"{work}/{name}.log"):
+                for line in open(f"{work}/{name}.log", errors="replace"):
+                    print(f"# {name}: {line.rstrip()}")
+    if root:
+        sh(["umount", "-R", root], check=False)
+        sh(["umount", "-l", root], check=False)
+        shutil.rmtree(root, ignore_errors=True)
+    shutil.rmtree(work, ignore_errors=True)
+    sys.exit(1 if failed else 0)
+
+
+if __name__ == "__main__":
+    main()

@@ -12,6 +12,7 @@
 
 #include <jansson.h>
 #include <limits.h>
+#include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -425,6 +426,30 @@ static void test_garbage(void **state)
     assert_int_equal(fake.alive, 4);
 }
 
+/* A reload frees the configuration that a worker was started under: it must
+ * hold on to nothing of it (with the address sanitizer this is seen). */
+static void test_worker_after_reload(void **state)
+{
+    const struct manager *m = env->s.m;
+    pid_t pid;
+    int work;
+
+    (void)state;
+    HAS(ask("{\"op\":\"up\"}"), "{\"ok\"");
+    HAS(ask("{\"op\":\"firewall-list\",\"qube\":\"work\"}"), "{\"ok\"");
+    work = manager_find(m, "work");
+    pid = worker_pid(m->qubes[work]->worker);
+    assert_true(pid > 0);
+    assert_int_equal(kill(pid, SIGKILL), 0);
+    for (unsigned i = 0; i < 200; i++) {
+        run_ms(50);
+        if (worker_pid(m->qubes[work]->worker) != pid &&
+            worker_connected(m->qubes[work]->worker))
+            return;
+    }
+    fail_msg("the worker was not replaced within 10 s");
+}
+
 static void test_death(void **state)
 {
     const struct manager *m = env->s.m;
@@ -624,6 +649,7 @@ int main(int argc, char **argv)
         TEST(test_missing_worker),
         TEST(test_deaf),
         TEST(test_garbage),
+        TEST(test_worker_after_reload),
         TEST(test_death),
         TEST(test_restart),
         TEST(test_restart_fails),

@@ -58,7 +58,8 @@ struct gen_packet {
 
 /** A packet that a list of rules may mean.
  *  @param l  draw from its borders; NULL: anything
- *  @param src, sport  as in the packet */
+ *  @param src    of the packet
+ *  @param sport  of the packet */
 void gen_packet(struct prng *p, const struct gen_list *l,
                 const struct fw_dns *dns, const struct ipaddr *src,
                 uint16_t sport, struct gen_packet *ret);

@@ -137,6 +137,13 @@ void wire_free(struct wire *w)
     free(w);
 }
 
+void wire_deafen(struct wire *w)
+{
+    close(w->rx_far);
+    close(w->rx_in);
+    w->rx_far = w->rx_in = -1;
+}
+
 int wire_flush(struct wire *w)
 {
     struct mmsghdr msg[BATCH] = {0};

@@ -16,12 +16,15 @@ struct wire;
  *  @p inside, towards a qube). */
 typedef void (*wire_fn)(const uint8_t *b, size_t len, bool inside, void *arg);
 
-/** @param qubes, far  processes in the namespace of all qubes' ends (links
- *                     q0, q1 ...) and in the one behind the uplink (far0)
- *  @param n_qubes      links q0 to q(n-1)
+/** @param qubes    a process in the namespace of all qubes' ends
+ *  @param far      one in the namespace behind the uplink (link far0)
+ *  @param n_qubes  links q0 to q(n-1) are there
  *  @return 0; -errno */
 int wire_new(pid_t qubes, pid_t far, unsigned n_qubes, struct wire **ret);
 void wire_free(struct wire *w);
+
+/** Listen no more: nobody takes a copy of what passes (benchmarks). */
+void wire_deafen(struct wire *w);
 
 /** Queue frames of qube @p q; sent at once when the queue is full. */
 int wire_send(struct wire *w, unsigned q, const struct frame *f, unsigned n);

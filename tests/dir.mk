@@ -5,6 +5,8 @@
   deps format format-check
 FUZZ_SECONDS ?= 4
 
+include $(wildcard tests/property/dir.mk tests/bench/dir.mk)
+
 # The included file is made first, and make starts anew with it: so every
 # target but these finds the packages there. tests/packages is the one list.
 DEPS_MK := $(BUILD)/deps.mk
@@ -22,7 +24,7 @@ build-both: programs ## build every program with gcc and with clang
 	@$(MAKE) --no-print-directory CC=clang BUILD=build-clang programs
 
 test: deps ## unit, netns and fuzz smoke tests, lints, both compilers
-	@$(MAKE) --no-print-directory -j2 programs unit image-trees
+	@$(MAKE) --no-print-directory -j2 programs unit test-tools image-trees
 	@$(MAKE) --no-print-directory -j2 CC=clang BUILD=build-clang programs
 	@$(MAKE) --no-print-directory -j2 asan-unit
 	@$(MAKE) --no-print-directory -j2 fuzzers
@@ -31,7 +33,7 @@ test: deps ## unit, netns and fuzz smoke tests, lints, both compilers
 check: programs unit ## lints and unit tests only
 	@tests/run --build $(BUILD) lint unit
 
-check-netns: programs image-trees ## tests against the real kernel in namespaces
+check-netns: programs test-tools image-trees ## tests against the real kernel in namespaces
 	@tests/run --build $(BUILD) netns
 
 asan-unit: # the unit tests with their sanitizers, in a folder of their own

@@ -24,6 +24,7 @@ struct item {
 struct worker {
     struct loop *loop;
     struct worker_args a;
+    char name[CONFIG_NAME_MAX];
     char dir[CONFIG_PATH_MAX + 64];
     int fd;
     pid_t pid;
@@ -328,6 +329,8 @@ int worker_new(struct loop *loop, const struct worker_args *a,
         return -ENOMEM;
     w->loop = loop;
     w->a = *a;
+    snprintf(w->name, sizeof(w->name), "%s", a->name);
+    w->a.name = w->name;
     w->fd = -1;
     w->backoff_ms = WORKER_BACKOFF_MIN_MS;
     if (a->dir) {

@@ -287,15 +287,21 @@ static void on_worker_clean(void *arg)
 static int start_worker(struct manager *m, size_t index)
 {
     struct qube *q = m->qubes[index];
-    char dir[CONFIG_PATH_MAX + 64];
+    char dir[CONFIG_PATH_MAX + 64], root[CONFIG_PATH_MAX + 64];
     struct worker_args a = {.exe = m->cfg.d.worker,
                             .name = m->cfg.qubes[index]->name,
                             .domid = q->domid,
                             .body = m->platform->ops->body,
+                            .root = root,
                             .changed = on_worker,
                             .clean = on_worker_clean,
                             .arg = q};
+    int r;
 
+    snprintf(root, sizeof(root), "%s/empty", m->cfg.d.run_dir);
+    r = io_mkdirs(root, 0555);
+    if (r)
+        return r;
     if (m->platform->ops->vchan_dir(m->platform, q->domid, dir, sizeof(dir)))
         a.dir = dir;
     return worker_new(m->loop, &a, &q->worker);

@@ -28,6 +28,7 @@ struct worker_args {
     uint32_t domid;
     const char *body; /* "xen" or "unix"; static */
     const char *dir;  /* folder of the sockets; NULL on xen; copied */
+    const char *root; /* an empty folder to be confined in; copied */
     /** Status or connection changed. */
     void (*changed)(void *arg);
     /** Before a worker is started again: remove what the last one left. */

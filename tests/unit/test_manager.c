@@ -256,6 +256,7 @@ static void remove_files(void)
                                         "images",
                                         "state/qids",
                                         "state",
+                                        "run/empty",
                                         "run",
                                         "sock",
                                         "worker",

@@ -1,15 +1,64 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
-/* How answers of sysqubed are shown to a person. effect (standard output).
+/* The parts of the sysqube command: asking the daemon, how its answers are
+ * shown to a person, and the larger subcommands. effect (standard output).
  * Fed by sysqubed; texts that began in a VM are cleaned by the table. */
 #ifndef SQ_DOM0_CLI_H
 #define SQ_DOM0_CLI_H
 
 #include <jansson.h>
+#include <stdbool.h>
 #include <stddef.h>
 
+#include "dom0/cli_client.h"
 #include "dom0/problems.h"
 
-enum cli_exit { CLI_FAILED = 1, CLI_USAGE = 2, CLI_NO_DAEMON = 3 };
+enum cli_exit {
+    CLI_FAILED = 1,
+    CLI_USAGE = 2,
+    CLI_NO_DAEMON = 3,
+    CLI_DIFFERS = 4 /* firewall diff */
+};
+
+struct cli {
+    struct cli_call call;
+    const char *config_dir;
+    bool json;
+};
+
+/** Ask the daemon; what is wrong, if anything, is said already.
+ *  @param request  reference taken over
+ *  @param ret      the result in the answer, owned by the caller; NULL
+ *                  unless 0 is returned
+ *  @return 0; an exit status */
+int cli_ask(struct cli *c, json_t *request, json_t **ret);
+
+typedef void (*cli_show_fn)(const json_t *answer);
+/** The same, and show the result: as JSON, or by @p show if there is one. */
+int cli_ask_and_show(struct cli *c, json_t *request, cli_show_fn show);
+
+#define CLI_FIREWALL_ARGS                                                      \
+    "list [-r] [--raw] QUBE | add [--before N] QUBE RULE... |\n"               \
+    "                 del QUBE (--rule-no N | RULE...) | reset QUBE |\n"       \
+    "                 apply QUBE FILE | diff QUBE FILE | edit QUBE |\n"        \
+    "                 check [QUBE] FILE | reload [QUBE...]"
+#define CLI_FIREWALL_HELP                                                      \
+    "Show or change a qube's rules. A change returns when it is in force.\n"   \
+    "RULE: ACTION [HOST [PROTO [PORTS|ICMPTYPE]]] or key=value words:\n"       \
+    "action= dst4= dst6= dsthost= proto= dstports= icmptype= specialtarget=\n" \
+    "expire= comment=; or include PROFILE. Example:\n"                         \
+    "  sysqube firewall add work accept 198.51.100.10/32 tcp 80,443\n"         \
+    "apply replaces the whole list at once, by the lines of FILE (- is the\n"  \
+    "standard input); diff shows what apply would change (status 4: it\n"      \
+    "would), edit opens the list in $EDITOR, check only reads FILE. reload\n"  \
+    "reads rules and profiles again and has names resolved anew."
+int cli_firewall(struct cli *c, int argc, char **argv);
+/** Subcommands over whole lists; arguments behind the subcommand's name.
+ *  @return 0; an exit status */
+int cli_rules_apply(struct cli *c, const char *qube, const char *file);
+int cli_rules_diff(struct cli *c, const char *qube, const char *file);
+int cli_rules_edit(struct cli *c, const char *qube);
+/** @param qube  NULL: no particular one */
+int cli_rules_check(struct cli *c, const char *qube, const char *file);
 
 /** The whole answer as indented JSON. */
 void cli_show_json(const json_t *answer);

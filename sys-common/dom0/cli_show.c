@@ -69,8 +69,13 @@ void cli_show_error(const json_t *answer)
     {
         char at[SHOW_TEXT_MAX];
         const char *file = text_in(v, "file");
+        long long line = json_integer_value(json_object_get(v, "line"));
+        long long col = json_integer_value(json_object_get(v, "column"));
         snprintf(at, sizeof(at), "  %.200s%s%lld: ", file, file[0] ? ":" : "",
-                 (long long)json_integer_value(json_object_get(v, "line")));
+                 line);
+        if (col > 0)
+            snprintf(at, sizeof(at), "  %.200s%s%lld:%lld: ", file,
+                     file[0] ? ":" : "", line, col);
         complain(at, text_in(v, "message"));
     }
     json_array_foreach(json_object_get(e, "warnings"), i, v) complain(
@@ -208,9 +213,9 @@ void cli_show_status(const json_t *answer)
 void cli_show_rules(const json_t *answer)
 {
     static const char *const heads[] = {
-        "NO",        "ACTION",  "HOST",
-        "PROTOCOL",  "PORT(S)", "SPECIAL TARGET",
-        "ICMP TYPE", "EXPIRE",  "COMMENT"};
+        "NO",      "ACTION",         "HOST",      "PROTOCOL",
+        "PORT(S)", "SPECIAL TARGET", "ICMP TYPE", "EXPIRE",
+        "COMMENT", "PROFILE"};
     struct cli_table *t = cli_table_new(heads, ARRAY_LEN(heads));
     size_t i;
     const json_t *r;
@@ -230,6 +235,7 @@ void cli_show_rules(const json_t *answer)
             text_in(r, "icmptype"),
             number_in(r, "expire", expire, sizeof(expire)),
             text_in(r, "comment"),
+            text_in(r, "profile"),
         };
         cli_table_row(t, row);
     }
@@ -237,13 +243,10 @@ void cli_show_rules(const json_t *answer)
     cli_table_free(t);
 }
 
+/* As it is stored: what `firewall apply` takes. */
 void cli_show_rules_raw(const json_t *answer)
 {
-    size_t i;
-    const json_t *r;
-
-    json_array_foreach(json_object_get(answer, "rules"), i, r)
-        puts(text_in(r, "rule"));
+    fputs(text_in(answer, "stored"), stdout);
 }
 
 /* ---- USB ---- */
@@ -317,8 +320,9 @@ void cli_show_problems_json(const struct problems *p)
 
     for (size_t i = 0; i < p->n; i++)
         json_array_append_new(
-            a, json_pack("{s:s?,s:i,s:s}", "file", p->v[i].file, "line",
-                         (int)p->v[i].line, "message", p->v[i].text));
+            a, json_pack("{s:s?,s:i,s:i,s:s}", "file", p->v[i].file, "line",
+                         (int)p->v[i].line, "column", (int)p->v[i].column,
+                         "message", p->v[i].text));
     json_t *all = json_pack("{s:b,s:i,s:o}", "ok", problems_count(p) == 0,
                             "count", (int)problems_count(p), "problems", a);
     cli_show_json(all);

@@ -11,6 +11,7 @@
 #include <string.h>
 
 #include "dom0/config_impl.h"
+#include "dom0/fw_profile.h"
 #include "lib/err.h"
 
 static bool section_exists(const struct parser *ps, const char *name)
@@ -349,4 +350,5 @@ void config_free(struct config *c)
     free(c->qubes);
     c->qubes = NULL;
     c->n = 0;
+    fw_profiles_free(c);
 }

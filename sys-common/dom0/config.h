@@ -16,13 +16,14 @@
 #include "lib/parse.h"
 #include "rules/rule.h"
 
-#define CONFIG_NAME_MAX 32    /* with its NUL; parse_qube_name() */
-#define CONFIG_PATH_MAX 108   /* fits a unix socket path */
-#define CONFIG_IF_MAX 16      /* IFNAMSIZ */
-#define CONFIG_TEXT_MAX 256   /* kernel options and the like */
-#define CONFIG_QUBES_MAX 256  /* of ours: qubes of one machine */
-#define CONFIG_PCI_MAX 16     /* of ours: devices of one qube */
-#define CONFIG_RULES_MAX 4000 /* spec/firewall-rules.md, must 12 */
+#define CONFIG_NAME_MAX 32     /* with its NUL; parse_qube_name() */
+#define CONFIG_PATH_MAX 108    /* fits a unix socket path */
+#define CONFIG_IF_MAX 16       /* IFNAMSIZ */
+#define CONFIG_TEXT_MAX 256    /* kernel options and the like */
+#define CONFIG_QUBES_MAX 256   /* of ours: qubes of one machine */
+#define CONFIG_PCI_MAX 16      /* of ours: devices of one qube */
+#define CONFIG_RULES_MAX 4000  /* spec/firewall-rules.md, must 12 */
+#define CONFIG_INCLUDES_MAX 64 /* of ours: Include= lines of one qube */
 #define CONFIG_DNS_MAX 3
 #define CONFIG_LINE_MAX 1024          /* one line of a file */
 #define CONFIG_FILE_MAX (1024 * 1024) /* one file */
@@ -83,12 +84,25 @@ enum config_key {
     KEY_NS_UPLINK,
     KEY_NS_BRIDGE,
     KEY_RULE,
+    KEY_INCLUDE,
     KEY_COUNT
 };
 
+struct fw_profile;
+
 struct config_rule {
     struct fw_rule rule;
-    unsigned line; /* in the file */
+    unsigned line;                 /* in the file */
+    const struct fw_profile *from; /* whose file it is; NULL: the qube's */
+};
+
+/** A line Include=NAME among the rules. */
+struct config_include {
+    char name[CONFIG_NAME_MAX];
+    unsigned line;
+    size_t at; /* number of the rule it stands before; after
+                * fw_profile_expand() of its own first rule */
+    size_t n;  /* rules it stands for */
 };
 
 struct config_qube {
@@ -122,6 +136,8 @@ struct config_qube {
     bool has_firewall;         /* a [Firewall] section is there */
     struct config_rule *rules; /* owned */
     size_t n_rules;
+    struct config_include includes[CONFIG_INCLUDES_MAX]; /* in order */
+    size_t n_includes;
 
     /* Set by plan_resolve(); overrides of the file come in here first. */
     uint32_t qid;      /* 0: not yet assigned */
@@ -150,6 +166,8 @@ struct config {
     char dir[CONFIG_PATH_MAX];  /* folder it came from */
     struct config_qube **qubes; /* sorted by name; owned */
     size_t n;
+    struct fw_profile **profiles; /* fw_profile.h; owned */
+    size_t n_profiles;
 };
 
 /** Built-in values of everything a file may leave out. */

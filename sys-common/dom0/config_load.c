@@ -7,6 +7,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "dom0/fw_profile.h"
 #include "dom0/image.h"
 #include "dom0/plan.h"
 #include "lib/err.h"
@@ -14,6 +15,7 @@
 #include "lib/mem.h"
 
 #define SUFFIX ".conf"
+#define RULES_SUFFIX ".rules"
 #define PATH_BYTES (CONFIG_PATH_MAX + 300)
 
 int config_load_daemon(const char *dir, struct config_daemon *ret,
@@ -94,6 +96,56 @@ static int load_qubes(struct config *c, struct problems *p)
     return r;
 }
 
+static int is_rules(const struct dirent *e)
+{
+    size_t len = strlen(e->d_name);
+
+    return e->d_name[0] != '.' && len > sizeof(RULES_SUFFIX) - 1 &&
+           !strcmp(e->d_name + len - (sizeof(RULES_SUFFIX) - 1), RULES_SUFFIX);
+}
+
+static int load_profile(struct config *c, const char *path, const char *name,
+                        struct problems *p)
+{
+    CLEANUP_FREE char *data = NULL;
+    size_t len;
+    int r = io_read_file(path, CONFIG_FILE_MAX, &data, &len);
+
+    if (r) {
+        problems_add(p, path, 0, "%s", err_text(r));
+        return 0;
+    }
+    return fw_profile_add(c, (struct text){data, len}, path, name, p);
+}
+
+/* A missing folder is one without profiles. */
+static int load_profiles(struct config *c, struct problems *p)
+{
+    char dir[PATH_BYTES], path[PATH_BYTES + 300], name[256];
+    struct dirent **list;
+    int r = 0, n;
+
+    snprintf(dir, sizeof(dir), "%s/profiles", c->dir);
+    n = scandir(dir, &list, is_rules, alphasort);
+    if (n < 0 && errno == ENOENT)
+        return 0;
+    if (n < 0) {
+        problems_add(p, dir, 0, "%s", err_text(err_last()));
+        return 0;
+    }
+    for (int i = 0; i < n; i++) {
+        size_t len = strlen(list[i]->d_name) - (sizeof(RULES_SUFFIX) - 1);
+
+        snprintf(path, sizeof(path), "%s/%s", dir, list[i]->d_name);
+        snprintf(name, sizeof(name), "%.*s", (int)len, list[i]->d_name);
+        if (!r)
+            r = load_profile(c, path, name, p);
+        free(list[i]);
+    }
+    free(list);
+    return r;
+}
+
 static int load_ids(const char *path, struct plan_ids *ret, struct problems *p)
 {
     CLEANUP_FREE char *data = NULL;
@@ -154,6 +206,8 @@ int config_load(const char *dir, unsigned flags, struct config *ret,
     snprintf(ret->dir, sizeof(ret->dir), "%s", dir);
     (void)config_load_daemon(dir, &ret->d, p);
     r = load_qubes(ret, p);
+    r = r ? r : load_profiles(ret, p);
+    r = r ? r : fw_profile_expand(ret, p);
     if (!r)
         r = resolve(ret, flags & CONFIG_LOAD_SAVE_IDS, p);
     if (r == -ENOMEM)

@@ -11,7 +11,8 @@
 #define CONFIG_LOAD_SAVE_IDS 1u /* write newly given numbers to the state */
 #define CONFIG_LOAD_IMAGES 2u   /* check the images too (reads all of them) */
 
-/** Read DIR/sysqube.conf and DIR/qubes/NAME.conf, resolve and check the
+/** Read DIR/sysqube.conf, DIR/qubes/NAME.conf and DIR/profiles/NAME.rules,
+ *  put the profiles into the lists, resolve and check the
  *  whole. All complaints are collected.
  *  @param flags  CONFIG_LOAD_*
  *  @param ret    config_free(); also filled when there were complaints

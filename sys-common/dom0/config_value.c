@@ -7,6 +7,7 @@
 #include <sys/socket.h>
 
 #include "dom0/config_impl.h"
+#include "dom0/fw_items.h"
 #include "lib/err.h"
 #include "lib/mem.h"
 #include "rules/rule_parse.h"
@@ -282,9 +283,20 @@ static int set_rule(struct parser *ps, struct text v)
     }
     q->rules = n;
     n += q->n_rules++;
-    n->rule = rule;
-    n->line = ps->line;
+    *n = (struct config_rule){.rule = rule, .line = ps->line};
     return 0;
+}
+
+static int set_include(struct parser *ps, struct text v)
+{
+    struct config_qube *q = ps->q;
+    struct config_include *in = &q->includes[q->n_includes];
+
+    if (q->n_includes == CONFIG_INCLUDES_MAX || fw_profile_name(v))
+        return -EBADMSG;
+    *in = (struct config_include){.line = ps->line, .at = q->n_rules};
+    q->n_includes++;
+    return text_copy(v, in->name, sizeof(in->name));
 }
 
 static int set_platform(struct parser *ps, struct text v)
@@ -382,6 +394,9 @@ const struct key_def config_qube_keys[] = {
     {"Netns", "Bridge", false, set_ns_bridge, KEY_NS_BRIDGE,
      "the name of a network interface, at most 15 bytes"},
     {"Firewall", "Rule", true, set_rule, KEY_RULE, "at most 4000 rules"},
+    {"Firewall", "Include", true, set_include, KEY_INCLUDE,
+     "the name of a profile: 1 to 31 letters, digits, '_', '-', beginning "
+     "with a letter; at most 64 of them"},
 };
 const size_t config_qube_keys_n = ARRAY_LEN(config_qube_keys);
 

@@ -17,13 +17,16 @@
 #include "lib/log.h"
 #include "lib/mem.h"
 
+#define IN_FIRST 4096 /* bytes; enough for all but whole lists */
+
 struct control_client {
     struct control_client *next;
     struct control *c;
     int fd;
     struct loop_io *io;
-    char *in; /* REQUEST_LINE_MAX bytes */
-    size_t in_len;
+    char *in; /* grows up to REQUEST_LINE_MAX */
+    size_t in_len, in_cap;
+    size_t in_seen; /* bytes without a newline */
     char *out;
     size_t out_len, out_cap;
     int pass;       /* descriptor to send, or -1 */
@@ -175,18 +178,39 @@ void control_progress(struct control_client *c, const char *fmt, ...)
 
 static void take_lines(struct control_client *cl)
 {
-    size_t from = 0;
+    size_t from = 0, at = cl->in_seen;
     char *nl;
 
-    while (!cl->dead && (nl = memchr(cl->in + from, '\n', cl->in_len - from))) {
+    while (!cl->dead && (nl = memchr(cl->in + at, '\n', cl->in_len - at))) {
         size_t len = (size_t)(nl - cl->in) - from;
         struct text line = {cl->in + from, len};
 
-        from += len + 1;
+        at = from += len + 1;
         cl->c->h.line(cl, line, cl->c->h.arg);
     }
     cl->in_len -= from;
     memmove(cl->in, cl->in + from, cl->in_len);
+    cl->in_seen = cl->in_len;
+}
+
+/* Room for at least one more byte. */
+static int in_grow(struct control_client *cl)
+{
+    size_t cap = cl->in_cap ? cl->in_cap * 2 : IN_FIRST;
+    char *in;
+
+    if (cl->in_len < cl->in_cap)
+        return 0;
+    if (cl->in_cap >= REQUEST_LINE_MAX) {
+        log_warn("control: a request over %d bytes", REQUEST_LINE_MAX);
+        return -ENOBUFS;
+    }
+    in = realloc(cl->in, cap);
+    if (!in)
+        return -ENOMEM;
+    cl->in = in;
+    cl->in_cap = cap;
+    return 0;
 }
 
 static void on_client(int fd, unsigned events, void *arg)
@@ -198,8 +222,11 @@ static void on_client(int fd, unsigned events, void *arg)
         flush(cl);
     if (cl->dead || !(events & LOOP_READ))
         return;
-    n = recv(fd, cl->in + cl->in_len, REQUEST_LINE_MAX - cl->in_len,
-             MSG_DONTWAIT);
+    if (in_grow(cl)) {
+        mark_dead(cl);
+        return;
+    }
+    n = recv(fd, cl->in + cl->in_len, cl->in_cap - cl->in_len, MSG_DONTWAIT);
     if (n < 0 && (errno == EAGAIN || errno == EINTR))
         return;
     if (n <= 0) {
@@ -208,10 +235,6 @@ static void on_client(int fd, unsigned events, void *arg)
     }
     cl->in_len += (size_t)n;
     take_lines(cl);
-    if (cl->in_len == REQUEST_LINE_MAX) {
-        log_warn("control: a request over %d bytes", REQUEST_LINE_MAX);
-        mark_dead(cl);
-    }
 }
 
 static int client_new(struct control *c, int fd)
@@ -224,11 +247,8 @@ static int client_new(struct control *c, int fd)
     cl->c = c;
     cl->fd = fd;
     cl->pass = -1;
-    cl->in = malloc(REQUEST_LINE_MAX);
-    r = cl->in ? loop_io_new(c->loop, fd, LOOP_READ, on_client, cl, &cl->io)
-               : -ENOMEM;
+    r = loop_io_new(c->loop, fd, LOOP_READ, on_client, cl, &cl->io);
     if (r) {
-        free(cl->in);
         free(cl);
         return r;
     }

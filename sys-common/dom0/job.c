@@ -34,8 +34,9 @@ struct job {
     struct manager_error error; /* the first */
     /* JOB_RULES */
     char qube[CONFIG_NAME_MAX];
-    struct job_source src[JOB_SOURCES_MAX];
+    struct job_source *src; /* owned */
     size_t n_src;
+    uint64_t limit_ms;
     json_t *extra;
 };
 
@@ -62,6 +63,7 @@ static void job_free(struct job *o)
     json_decref(o->failed);
     json_decref(o->extra);
     free(o->parts);
+    free(o->src);
     free(o);
 }
 
@@ -140,17 +142,20 @@ int jobs_down(struct jobs *j, struct control_client *c,
 }
 
 int jobs_rules(struct jobs *j, struct control_client *c, const char *qube,
-               const struct job_source *src, size_t n, json_t *extra)
+               struct job_source *src, size_t n, uint64_t limit_ms,
+               json_t *extra)
 {
     struct job *o = job_new(j, JOB_RULES, c);
 
     if (!o) {
+        free(src);
         json_decref(extra);
         return -ENOMEM;
     }
     snprintf(o->qube, sizeof(o->qube), "%s", qube);
-    o->n_src = n < JOB_SOURCES_MAX ? n : JOB_SOURCES_MAX;
-    memcpy(o->src, src, o->n_src * sizeof(*src));
+    o->src = src;
+    o->n_src = n;
+    o->limit_ms = limit_ms;
     o->extra = extra;
     jobs_step(j);
     return 0;
@@ -373,39 +378,49 @@ static bool step_down(struct jobs *j, struct job *o)
 
 /* ---- rules ---- */
 
-static const char *source_status(const struct manager *m, size_t up,
-                                 const char *tree, const char *ip)
+static const char *source_status(const struct manager *m,
+                                 const struct job_source *s, const char *tree)
 {
     char path[QDB_REC_PATH * 2];
+    int up = manager_find(m, s->netvm);
 
-    snprintf(path, sizeof(path), "%s/%s", tree, ip);
-    return manager_status(m, up, path);
+    snprintf(path, sizeof(path), "%s/%s", tree, s->ip);
+    return up < 0 ? NULL : manager_status(m, (size_t)up, path);
 }
 
-static bool handled(const struct manager *m, size_t up,
-                    const struct job_source *s)
+static bool handled(const struct manager *m, const struct job_source *s)
 {
-    const char *now = source_status(m, up, "/qubes-firewall-handled", s->ip);
+    const char *now = source_status(m, s, "/qubes-firewall-handled");
 
     return now && strcmp(now, s->before) &&
-           source_status(m, up, "/sysqube-status/firewall", s->ip);
+           source_status(m, s, "/sysqube-status/firewall");
+}
+
+/* A source whose qube or firewall ended meanwhile has nothing to wait for. */
+static bool is_gone(const struct manager *m, const struct job_source *s)
+{
+    int up = manager_find(m, s->netvm);
+
+    return up < 0 || !manager_is_up(m->qubes[up]);
 }
 
 /* All sources handled: their status, and an error if one is blocked. */
-static void rules_result(struct jobs *j, struct job *o, size_t up)
+static void rules_result(struct jobs *j, struct job *o)
 {
     json_t *applied = json_object();
 
     for (size_t i = 0; i < o->n_src; i++) {
         const char *s =
-            source_status(j->m, up, "/sysqube-status/firewall", o->src[i].ip);
+            source_status(j->m, &o->src[i], "/sysqube-status/firewall");
 
+        if (!s)
+            continue;
         json_object_set_new(applied, o->src[i].ip, json_string(s));
         if (strncmp(s, "applied", 7) && !o->error.step) {
             o->error.step = "apply the rules";
             snprintf(o->error.message, sizeof(o->error.message),
                      "%s reports for %s: %.200s (all its traffic is dropped)",
-                     j->m->cfg.qubes[up]->name, o->src[i].ip, s);
+                     o->src[i].netvm, o->src[i].ip, s);
             snprintf(o->error.hint, sizeof(o->error.hint),
                      "the rules are stored; see: sysqube firewall list %s",
                      o->qube);
@@ -416,23 +431,23 @@ static void rules_result(struct jobs *j, struct job *o, size_t up)
 
 static bool step_rules(struct jobs *j, struct job *o)
 {
-    int index = manager_find(j->m, o->qube);
-    int up = index < 0 ? -1 : manager_netvm(j->m, (size_t)index);
-    size_t n = 0;
+    const struct job_source *open = NULL;
 
-    for (size_t i = 0; up >= 0 && i < o->n_src; i++)
-        n += handled(j->m, (size_t)up, &o->src[i]);
-    if (up >= 0 && n == o->n_src) {
-        rules_result(j, o, (size_t)up);
+    for (size_t i = 0; i < o->n_src; i++) {
+        if (!is_gone(j->m, &o->src[i]) && !handled(j->m, &o->src[i]))
+            open = &o->src[i];
+    }
+    if (!open) {
+        rules_result(j, o);
         return true;
     }
-    if (up >= 0 && io_now_ms() - o->begun_ms < JOB_RULES_MS)
+    if (io_now_ms() - o->begun_ms < o->limit_ms)
         return false;
     o->error.step = "apply the rules";
     snprintf(o->error.message, sizeof(o->error.message),
-             "%s did not report within %d s that the new rules are in force",
-             up < 0 ? "the netvm" : j->m->cfg.qubes[up]->name,
-             JOB_RULES_MS / 1000);
+             "%s did not report within %u s that the new rules of %s are in "
+             "force",
+             open->netvm, (unsigned)(o->limit_ms / 1000), open->ip);
     snprintf(o->error.hint, sizeof(o->error.hint),
              "the rules are stored; look at: sysqube status");
     return true;

@@ -8,8 +8,8 @@
 #include "dom0/control.h"
 #include "dom0/manager.h"
 
-#define JOB_RULES_MS 5000 /* rules written to rules reported */
-#define JOB_SOURCES_MAX 2 /* addresses of one qube */
+#define JOB_RULES_MS 5000  /* rules written to rules reported */
+#define JOB_RULES_KEY_MS 5 /* more for each key of such a firewall */
 
 struct jobs;
 
@@ -31,15 +31,19 @@ int jobs_down(struct jobs *j, struct control_client *c,
 
 /** A source whose rules changed, and its counter before that. */
 struct job_source {
+    char netvm[CONFIG_NAME_MAX]; /* the firewall */
     char ip[IPADDR_TEXT_MAX];
     char before[32]; /* "" for none */
 };
 
-/** Wait until the netvm's firewall has handled the sources.
- *  @param qube   whose rules they are
- *  @param extra  members for the answer, reference taken over
+/** Wait until the firewalls have handled the sources.
+ *  @param qube      whose rules they are; "" for several
+ *  @param src       malloc'ed, taken over, also on failure
+ *  @param limit_ms  how long that may take
+ *  @param extra     members for the answer, reference taken over
  *  @return 0; -ENOMEM */
 int jobs_rules(struct jobs *j, struct control_client *c, const char *qube,
-               const struct job_source *src, size_t n, json_t *extra);
+               struct job_source *src, size_t n, uint64_t limit_ms,
+               json_t *extra);
 
 #endif

@@ -10,23 +10,14 @@
 #include <string.h>
 #include <sys/socket.h>
 
+#include "dom0/keys_impl.h"
 #include "lib/err.h"
-#include "rules/rule_format.h"
 
 #define VIRTUAL_DNS_1 "10.139.1.1"
 #define VIRTUAL_DNS_2 "10.139.1.2"
 #define NETMASK "255.255.255.255"
 
-/* A set under construction: the first error sticks. */
-struct build {
-    struct keyset *set;
-    int err;
-};
-
-static void add(struct build *b, const char *path, const char *fmt, ...)
-    __attribute__((format(printf, 3, 4)));
-
-static void add(struct build *b, const char *path, const char *fmt, ...)
+void keys_put(struct keys_build *b, const char *path, const char *fmt, ...)
 {
     char val[KEYS_VALUE_MAX + 2];
     va_list ap;
@@ -41,12 +32,13 @@ static void add(struct build *b, const char *path, const char *fmt, ...)
                                          : keyset_add(b->set, path, "%s", val);
 }
 
-static void add_ip(struct build *b, const char *path, const struct ipaddr *a)
+static void add_ip(struct keys_build *b, const char *path,
+                   const struct ipaddr *a)
 {
     char text[IPADDR_TEXT_MAX];
 
     if (a->family)
-        add(b, path, "%s", ipaddr_format(a, text));
+        keys_put(b, path, "%s", ipaddr_format(a, text));
 }
 
 static const char *mac_text(const uint8_t mac[6], char buf[18])
@@ -64,37 +56,37 @@ static const char *type_name(const struct config_qube *q)
     return q->up ? "ProxyVM" : "NetVM";
 }
 
-static void add_identity(struct build *b, const struct config_qube *q)
+static void add_identity(struct keys_build *b, const struct config_qube *q)
 {
-    add(b, "/name", "%s", q->name);
-    add(b, "/type", "%s", "AppVM");
-    add(b, "/qubes-vm-type", "%s", type_name(q));
-    add(b, "/qubes-vm-updateable", "%s", "False");
-    add(b, "/qubes-vm-persistence", "%s", "none");
-    add(b, "/qubes-debug-mode", "%s", "0");
-    add(b, "/default-user", "%s", "user");
+    keys_put(b, "/name", "%s", q->name);
+    keys_put(b, "/type", "%s", "AppVM");
+    keys_put(b, "/qubes-vm-type", "%s", type_name(q));
+    keys_put(b, "/qubes-vm-updateable", "%s", "False");
+    keys_put(b, "/qubes-vm-persistence", "%s", "none");
+    keys_put(b, "/qubes-debug-mode", "%s", "0");
+    keys_put(b, "/default-user", "%s", "user");
 }
 
-static void add_client(struct build *b, const struct config_qube *q)
+static void add_client(struct keys_build *b, const struct config_qube *q)
 {
     char mac[18];
 
     if (!q->up)
         return;
-    add(b, "/qubes-mac", "%s", mac_text(q->mac, mac));
+    keys_put(b, "/qubes-mac", "%s", mac_text(q->mac, mac));
     add_ip(b, "/qubes-ip", &q->ip4);
-    add(b, "/qubes-netmask", "%s", NETMASK);
+    keys_put(b, "/qubes-netmask", "%s", NETMASK);
     add_ip(b, "/qubes-gateway", &q->up->ip4);
     add_ip(b, "/qubes-ip6", &q->ip6);
     if (q->ip6.family)
         add_ip(b, "/qubes-gateway6", &q->up->ip6);
-    add(b, "/qubes-primary-dns", "%s", VIRTUAL_DNS_1);
-    add(b, "/qubes-secondary-dns", "%s", VIRTUAL_DNS_2);
+    keys_put(b, "/qubes-primary-dns", "%s", VIRTUAL_DNS_1);
+    keys_put(b, "/qubes-secondary-dns", "%s", VIRTUAL_DNS_2);
 }
 
 /* Every configured client, running or not: the addresses nobody else may
  * use. */
-static void add_connected(struct build *b, const struct keys_world *w,
+static void add_connected(struct keys_build *b, const struct keys_world *w,
                           const struct config_qube *q)
 {
     char v4[KEYS_VALUE_MAX + 2] = "", v6[KEYS_VALUE_MAX + 2] = "";
@@ -117,11 +109,11 @@ static void add_connected(struct build *b, const struct keys_world *w,
         b->err = -ENOBUFS;
         return;
     }
-    add(b, "/connected-ips", "%s", v4);
-    add(b, "/connected-ips6", "%s", v6);
+    keys_put(b, "/connected-ips", "%s", v4);
+    keys_put(b, "/connected-ips6", "%s", v6);
 }
 
-static void add_provider(struct build *b, const struct keys_world *w,
+static void add_provider(struct keys_build *b, const struct keys_world *w,
                          const struct config_qube *q)
 {
     if (!config_provides(q))
@@ -129,47 +121,15 @@ static void add_provider(struct build *b, const struct keys_world *w,
     add_ip(b, "/qubes-netvm-network", &q->ip4);
     add_ip(b, "/qubes-netvm-gateway", &q->ip4);
     add_ip(b, "/qubes-netvm-gateway6", &q->ip6);
-    add(b, "/qubes-netvm-netmask", "%s", NETMASK);
-    add(b, "/qubes-netvm-primary-dns", "%s", VIRTUAL_DNS_1);
-    add(b, "/qubes-netvm-secondary-dns", "%s", VIRTUAL_DNS_2);
+    keys_put(b, "/qubes-netvm-netmask", "%s", NETMASK);
+    keys_put(b, "/qubes-netvm-primary-dns", "%s", VIRTUAL_DNS_1);
+    keys_put(b, "/qubes-netvm-secondary-dns", "%s", VIRTUAL_DNS_2);
     if (q->kind == KIND_FIREWALLVM)
-        add(b, "/qubes-service/qubes-firewall", "%s", "1");
+        keys_put(b, "/qubes-service/qubes-firewall", "%s", "1");
     add_connected(b, w, q);
 }
 
-/* The rules of one client in one family. Numbers are kept: a rule of the
- * other family or one that expired leaves a gap. */
-static void add_rules(struct build *b, const struct keys_world *w,
-                      const struct config_qube *c, const struct ipaddr *src)
-{
-    char base[QDB_REC_PATH], path[QDB_REC_PATH + 8], text[FW_TEXT_MAX];
-
-    snprintf(base, sizeof(base), "/qubes-firewall/%s",
-             ipaddr_format(src, text));
-    add(b, base, "%s", "");
-    snprintf(path, sizeof(path), "%s/policy", base);
-    add(b, path, "%s", "drop");
-    if (!c->has_firewall) {
-        snprintf(path, sizeof(path), "%s/0000", base);
-        add(b, path, "%s", "action=accept");
-    }
-    for (size_t i = 0; i < c->n_rules; i++) {
-        const struct fw_rule *r = &c->rules[i].rule;
-
-        if (!rule_fits_family(r, src->family) ||
-            (r->has_expire && r->expire <= w->now_s))
-            continue;
-        if (rule_format_qdb(r, text, sizeof(text)) < 0) {
-            b->err = -ENOBUFS;
-            return;
-        }
-        snprintf(path, sizeof(path), "%s/%04u", base,
-                 (unsigned)i % (FW_NUMBER_MAX + 1));
-        add(b, path, "%s", text);
-    }
-}
-
-static void add_behind_one(struct build *b, const struct ipaddr *front,
+static void add_behind_one(struct keys_build *b, const struct ipaddr *front,
                            const struct ipaddr *a, unsigned *io_n)
 {
     char path[QDB_REC_PATH + 8], text[IPADDR_TEXT_MAX];
@@ -193,7 +153,7 @@ static bool is_below(const struct config_qube *q, const struct config_qube *top)
 
 /* What lives behind a client that is a provider itself: everything active
  * below it. */
-static void add_behind(struct build *b, const struct keys_world *w,
+static void add_behind(struct keys_build *b, const struct keys_world *w,
                        const struct config_qube *client)
 {
     unsigned n = 0;
@@ -208,19 +168,19 @@ static void add_behind(struct build *b, const struct keys_world *w,
     }
 }
 
-static void add_vif(struct build *b, const struct config_qube *c,
+static void add_vif(struct keys_build *b, const struct config_qube *c,
                     const struct keys_run *run)
 {
     char path[QDB_REC_PATH], ip4[IPADDR_TEXT_MAX], ip6[IPADDR_TEXT_MAX];
     char mac[18];
 
     snprintf(path, sizeof(path), "/sysqube-vif/%u.%u", run->domid, run->devid);
-    add(b, path, "%s %s%s%s", ipaddr_format(&c->ip4, ip4),
-        mac_text(c->mac, mac), c->ip6.family ? " " : "",
-        c->ip6.family ? ipaddr_format(&c->ip6, ip6) : "");
+    keys_put(b, path, "%s %s%s%s", ipaddr_format(&c->ip4, ip4),
+             mac_text(c->mac, mac), c->ip6.family ? " " : "",
+             c->ip6.family ? ipaddr_format(&c->ip6, ip6) : "");
 }
 
-static void add_clients(struct build *b, const struct keys_world *w,
+static void add_clients(struct keys_build *b, const struct keys_world *w,
                         const struct config_qube *q)
 {
     for (size_t i = 0; i < w->cfg->n; i++) {
@@ -228,11 +188,8 @@ static void add_clients(struct build *b, const struct keys_world *w,
 
         if (c->up != q || !w->run[i].active)
             continue;
-        if (q->kind == KIND_FIREWALLVM) {
-            add_rules(b, w, c, &c->ip4);
-            if (c->ip6.family)
-                add_rules(b, w, c, &c->ip6);
-        }
+        if (q->kind == KIND_FIREWALLVM)
+            keys_put_client_rules(b, w, c);
         if (config_provides(c))
             add_behind(b, w, c);
         if (w->netns && w->run[i].has_domid)
@@ -240,34 +197,34 @@ static void add_clients(struct build *b, const struct keys_world *w,
     }
 }
 
-static void add_uplink(struct build *b, const struct config_qube *q)
+static void add_uplink(struct keys_build *b, const struct config_qube *q)
 {
     char text[IPNET_TEXT_MAX], dns[CONFIG_DNS_MAX * IPADDR_TEXT_MAX] = "";
     size_t n = 0;
 
     if (q->kind != KIND_NETVM)
         return;
-    add(b, "/sysqube-uplink/mode", "%s",
-        q->uplink == UPLINK_STATIC ? "static" : "dhcp");
+    keys_put(b, "/sysqube-uplink/mode", "%s",
+             q->uplink == UPLINK_STATIC ? "static" : "dhcp");
     if (q->up_addr.addr.family)
-        add(b, "/sysqube-uplink/address", "%s",
-            ipnet_format(&q->up_addr, text));
+        keys_put(b, "/sysqube-uplink/address", "%s",
+                 ipnet_format(&q->up_addr, text));
     add_ip(b, "/sysqube-uplink/gateway", &q->up_gw);
     for (size_t i = 0; i < q->n_up_dns; i++)
         n += (size_t)snprintf(dns + n, sizeof(dns) - n, "%s%s", n ? " " : "",
                               ipaddr_format(&q->up_dns[i], text));
     if (n)
-        add(b, "/sysqube-uplink/dns", "%s", dns);
+        keys_put(b, "/sysqube-uplink/dns", "%s", dns);
     if (q->up_addr6.addr.family)
-        add(b, "/sysqube-uplink/address6", "%s",
-            ipnet_format(&q->up_addr6, text));
+        keys_put(b, "/sysqube-uplink/address6", "%s",
+                 ipnet_format(&q->up_addr6, text));
     add_ip(b, "/sysqube-uplink/gateway6", &q->up_gw6);
 }
 
 int keys_desired(const struct keys_world *w, size_t index, struct keyset *ret)
 {
     const struct config_qube *q = w->cfg->qubes[index];
-    struct build b = {.set = ret};
+    struct keys_build b = {.set = ret};
 
     add_identity(&b, q);
     add_client(&b, q);

@@ -9,12 +9,10 @@
 
 #include "lib/log.h"
 
-void problems_add(struct problems *p, const char *file, unsigned line,
-                  const char *fmt, ...)
+static void add(struct problems *p, const char *file, unsigned line,
+                unsigned column, const char *raw)
 {
     struct problem *v;
-    char raw[PROBLEM_TEXT_MAX];
-    va_list ap;
 
     if (p->n >= PROBLEMS_MAX) {
         p->lost++;
@@ -29,10 +27,32 @@ void problems_add(struct problems *p, const char *file, unsigned line,
     v += p->n++;
     v->file = file ? strdup(file) : NULL;
     v->line = line;
+    v->column = column;
+    log_clean(v->text, sizeof(v->text), raw, strlen(raw));
+}
+
+void problems_add(struct problems *p, const char *file, unsigned line,
+                  const char *fmt, ...)
+{
+    char raw[PROBLEM_TEXT_MAX];
+    va_list ap;
+
     va_start(ap, fmt);
     vsnprintf(raw, sizeof(raw), fmt, ap);
     va_end(ap);
-    log_clean(v->text, sizeof(v->text), raw, strlen(raw));
+    add(p, file, line, 0, raw);
+}
+
+void problems_add_at(struct problems *p, const char *file, unsigned line,
+                     unsigned column, const char *fmt, ...)
+{
+    char raw[PROBLEM_TEXT_MAX];
+    va_list ap;
+
+    va_start(ap, fmt);
+    vsnprintf(raw, sizeof(raw), fmt, ap);
+    va_end(ap);
+    add(p, file, line, column, raw);
 }
 
 size_t problems_count(const struct problems *p)
@@ -68,6 +88,9 @@ const char *problems_line(const struct problem *p, char *dst, size_t cap)
 {
     if (!p->file)
         snprintf(dst, cap, "%s", p->text);
+    else if (p->line && p->column)
+        snprintf(dst, cap, "%s:%u:%u: %s", p->file, p->line, p->column,
+                 p->text);
     else if (p->line)
         snprintf(dst, cap, "%s:%u: %s", p->file, p->line, p->text);
     else

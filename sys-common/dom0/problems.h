@@ -11,8 +11,9 @@
 #define PROBLEM_TEXT_MAX 320 /* bytes, NUL included */
 
 struct problem {
-    char *file;    /* NULL: no particular file */
-    unsigned line; /* 0: the whole file */
+    char *file;      /* NULL: no particular file */
+    unsigned line;   /* 0: the whole file */
+    unsigned column; /* byte of the line, from 1; 0: the whole line */
     char text[PROBLEM_TEXT_MAX];
 };
 
@@ -28,13 +29,18 @@ struct problems {
 void problems_add(struct problems *p, const char *file, unsigned line,
                   const char *fmt, ...) __attribute__((format(printf, 4, 5)));
 
+/** The same with a column. */
+void problems_add_at(struct problems *p, const char *file, unsigned line,
+                     unsigned column, const char *fmt, ...)
+    __attribute__((format(printf, 5, 6)));
+
 /** How many there are, kept or not. */
 size_t problems_count(const struct problems *p);
 
 /** Sort by file and line; equal ones keep their order. */
 void problems_sort(struct problems *p);
 
-/** One line "file:line: text" without a newline.
+/** One line "file:line[:column]: text" without a newline.
  *  @return dst, NUL terminated, cut at @p cap */
 const char *problems_line(const struct problem *p, char *dst, size_t cap);
 

@@ -10,6 +10,7 @@
 #include "device/usb_class.h"
 #include "device/usb_ident.h"
 #include "device/usb_port.h"
+#include "dom0/fw_profile.h"
 #include "rules/rule_format.h"
 
 static json_t *text_or_null(const char *s)
@@ -47,22 +48,26 @@ json_t *report_error(const struct manager_error *e)
     return json_pack("{s:o}", "error", error_json(e));
 }
 
-json_t *report_problems(const struct problems *p)
+json_t *report_problems(const struct problems *p, const struct manager_error *e)
 {
+    bool own = e && e->step;
     json_t *list = json_array();
     char text[64];
 
     for (size_t i = 0; i < p->n; i++)
-        json_array_append_new(list, json_pack("{s:o, s:i, s:s}", "file",
+        json_array_append_new(list, json_pack("{s:o, s:i, s:i, s:s}", "file",
                                               text_or_null(p->v[i].file),
                                               "line", (int)p->v[i].line,
+                                              "column", (int)p->v[i].column,
                                               "message", p->v[i].text));
-    snprintf(text, sizeof(text), "%zu error%s in the configuration",
-             problems_count(p), problems_count(p) == 1 ? "" : "s");
-    return json_pack("{s:{s:n, s:s, s:s, s:s, s:o}}", "error", "qube", "step",
-                     "check the configuration", "message", text, "hint",
-                     "mend the files, then run: sysqube check", "problems",
-                     list);
+    snprintf(text, sizeof(text), "%zu error%s in the %s", problems_count(p),
+             problems_count(p) == 1 ? "" : "s", own ? "list" : "configuration");
+    return json_pack("{s:{s:o, s:s, s:s, s:s, s:o}}", "error", "qube",
+                     text_or_null(own ? e->qube : NULL), "step",
+                     own ? e->step : "check the configuration", "message", text,
+                     "hint",
+                     own ? e->hint : "mend the files, then run: sysqube check",
+                     "problems", list);
 }
 
 static json_t *mac_json(const uint8_t mac[6])
@@ -212,30 +217,44 @@ json_t *report_keys(const struct manager *m, size_t index)
     return o;
 }
 
-static json_t *rule_json(size_t n, const struct fw_rule *r)
+/* The value of one word of a rule's canonical text, "" for none. */
+static const char *word_of(const char *rule, const char *key, char *buf,
+                           size_t cap)
+{
+    const char *at = strstr(rule, key);
+    int len;
+
+    buf[0] = '\0';
+    if (!at)
+        return buf;
+    at += strlen(key);
+    len = (int)strcspn(at, " ");
+    snprintf(buf, cap, "%.*s", len, at);
+    return buf;
+}
+
+static json_t *rule_json(size_t n, const struct fw_rule *r,
+                         const struct fw_profile *from)
 {
     static const char *const protos[] = {NULL, "tcp", "udp", "icmp"};
-    char text[FW_TEXT_MAX], dst[IPNET_TEXT_MAX] = "", ports[16] = "",
-                            icmp[8] = "";
+    char text[FW_TEXT_MAX], dst[IPNET_TEXT_MAX] = "", ports[256], icmp[64];
 
     if (rule_format_api(r, text, sizeof(text)) < 0)
         return NULL;
     if (r->m.dst_kind == FW_DST_NET)
         ipnet_format(&r->m.dst, dst);
-    if (r->m.has_ports)
-        snprintf(ports, sizeof(ports), "%u-%u", r->m.port_first,
-                 r->m.port_last);
-    if (r->m.has_icmptype)
-        snprintf(icmp, sizeof(icmp), "%u", r->m.icmptype);
     return json_pack(
-        "{s:i, s:s, s:s, s:o, s:o, s:o, s:o, s:o, s:o, s:o}", "number", (int)n,
-        "rule", text, "action", r->m.action == FW_ACCEPT ? "accept" : "drop",
-        "host", text_or_null(r->m.dst_kind == FW_DST_NAME ? r->name : dst),
-        "proto", text_or_null(protos[r->m.proto]), "ports", text_or_null(ports),
+        "{s:i, s:s, s:s, s:o, s:o, s:o, s:o, s:o, s:o, s:o, s:o}", "number",
+        (int)n, "rule", text, "action",
+        r->m.action == FW_ACCEPT ? "accept" : "drop", "host",
+        text_or_null(r->m.dst_kind == FW_DST_NAME ? r->name : dst), "proto",
+        text_or_null(protos[r->m.proto]), "ports",
+        text_or_null(word_of(text, " dstports=", ports, sizeof(ports))),
         "special", text_or_null(r->m.dns ? "dns" : NULL), "icmptype",
-        text_or_null(icmp), "expire",
+        text_or_null(word_of(text, " icmptype=", icmp, sizeof(icmp))), "expire",
         r->has_expire ? json_integer((json_int_t)r->expire) : json_null(),
-        "comment", text_or_null(r->comment));
+        "comment", text_or_null(r->comment), "profile",
+        text_or_null(from ? from->name : NULL));
 }
 
 json_t *report_rules(const struct config_qube *q)
@@ -244,14 +263,30 @@ json_t *report_rules(const struct config_qube *q)
     json_t *list = json_array();
 
     if (!q->has_firewall) {
-        json_t *o = rule_json(0, &accept);
+        json_t *o = rule_json(0, &accept, NULL);
 
         json_object_set_new(o, "implicit", json_true());
         json_array_append_new(list, o);
     }
     for (size_t i = 0; i < q->n_rules; i++)
-        json_array_append_new(list, rule_json(i, &q->rules[i].rule));
+        json_array_append_new(
+            list, rule_json(i, &q->rules[i].rule, q->rules[i].from));
     return list;
+}
+
+json_t *report_stored(const struct config_qube *q)
+{
+    struct fw_items items = {0};
+    json_t *text = NULL;
+    char *s = NULL;
+
+    if (!fw_profile_items(q, &items, NULL))
+        s = fw_items_format(&items);
+    if (s)
+        text = json_string(s);
+    free(s);
+    fw_items_free(&items);
+    return text;
 }
 
 /* ---- USB ---- */

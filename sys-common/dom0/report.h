@@ -16,11 +16,17 @@ json_t *report_keys(const struct manager *m, size_t index);
 /** [{"number":N, "rule":text, ...fields}]: the rules as stored; a missing
  *  section is one rule that accepts, with "implicit": true. */
 json_t *report_rules(const struct config_qube *q);
+/** The list as stored: a line for each rule and each include, as
+ *  `firewall apply` reads it. */
+json_t *report_stored(const struct config_qube *q);
 /** [{"qube":..., "port":..., ...}] of all running USBVMs. */
 json_t *report_usb(const struct manager *m);
 /** {"error":{...}}; empty texts become null. */
 json_t *report_error(const struct manager_error *e);
-/** {"error":{..., "problems":[{file,line,message}]}} */
-json_t *report_problems(const struct problems *p);
+/** {"error":{..., "problems":[{file,line,column,message}]}}
+ *  @param e  what they are about; NULL, or without a step: the configuration
+ */
+json_t *report_problems(const struct problems *p,
+                        const struct manager_error *e);
 
 #endif

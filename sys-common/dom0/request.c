@@ -17,6 +17,9 @@
 #define M_RULE 0x04u   /* required unless M_NUMBER is given */
 #define M_NUMBER 0x08u /* optional */
 #define M_FORCE 0x10u  /* optional */
+#define M_TEXT 0x20u   /* required */
+#define M_WAS 0x40u    /* optional */
+#define M_FILE 0x80u   /* optional */
 
 static const struct {
     const char *name;
@@ -29,6 +32,8 @@ static const struct {
     [REQ_FW_ADD] = {"firewall-add", M_QUBE | M_RULE | M_NUMBER},
     [REQ_FW_DEL] = {"firewall-del", M_QUBE | M_RULE | M_NUMBER},
     [REQ_FW_RESET] = {"firewall-reset", M_QUBE},
+    [REQ_FW_APPLY] = {"firewall-apply", M_QUBE | M_TEXT | M_WAS | M_FILE},
+    [REQ_FW_RELOAD] = {"firewall-reload", M_NAMES},
     [REQ_USB_LIST] = {"usb-list", 0},
     [REQ_KEYS] = {"keys", M_QUBE},
     [REQ_CONSOLE] = {"console", M_QUBE},
@@ -109,6 +114,31 @@ static int take_force(json_t *v, struct request *r)
     return 0;
 }
 
+/* A text without NUL bytes of at most @p max bytes. */
+static int take_text(json_t *v, size_t max, char **ret)
+{
+    if (!json_is_string(v) || json_string_length(v) > max ||
+        strlen(json_string_value(v)) != json_string_length(v))
+        return -EBADMSG;
+    *ret = strdup(json_string_value(v));
+    return *ret ? 0 : -ENOMEM;
+}
+
+static int take_list(json_t *v, struct request *r)
+{
+    return take_text(v, CONFIG_FILE_MAX, &r->text);
+}
+
+static int take_was(json_t *v, struct request *r)
+{
+    return take_text(v, CONFIG_FILE_MAX, &r->was);
+}
+
+static int take_file(json_t *v, struct request *r)
+{
+    return take_text(v, REQUEST_FILE_MAX, &r->file);
+}
+
 static int take_qube(json_t *v, struct request *r)
 {
     return take_name(v, r->qube);
@@ -125,6 +155,9 @@ static const struct {
     {"rule", M_RULE, take_words, "an array of 1 to 64 words"},
     {"number", M_NUMBER, take_number, "a number from 0 to 9999"},
     {"force", M_FORCE, take_force, "true or false"},
+    {"text", M_TEXT, take_list, "a rule list of at most 1 MiB"},
+    {"was", M_WAS, take_was, "a rule list of at most 1 MiB"},
+    {"file", M_FILE, take_file, "a file's name"},
 };
 
 static int take_members(json_t *o, unsigned allowed, unsigned *ret_have,
@@ -180,6 +213,10 @@ static int take_object(json_t *o, struct request *r, char why[REQUEST_WHY_MAX])
         snprintf(why, REQUEST_WHY_MAX, "'%s' without a qube", op);
         return -EBADMSG;
     }
+    if ((ops[i].members & M_TEXT) && !(have & M_TEXT)) {
+        snprintf(why, REQUEST_WHY_MAX, "'%s' without a text", op);
+        return -EBADMSG;
+    }
     if ((r->op == REQ_FW_ADD && !r->n_words) ||
         (r->op == REQ_FW_DEL && !!r->n_words == r->has_number)) {
         snprintf(why, REQUEST_WHY_MAX, "'%s' needs %s", op,
@@ -218,5 +255,8 @@ void request_free(struct request *r)
     free(r->names);
     for (int i = 0; i < r->n_words; i++)
         free(r->words[i]);
+    free(r->text);
+    free(r->was);
+    free(r->file);
     *r = (struct request){0};
 }

@@ -10,9 +10,12 @@
 
 #include "dom0/config.h"
 
-#define REQUEST_LINE_MAX 65536 /* bytes with the newline */
-#define REQUEST_WORDS_MAX 64   /* of one rule */
+/* Bytes with the newline: a list of CONFIG_FILE_MAX bytes and the one it
+ * replaces, their newlines escaped, fit. Room for a line grows as it comes. */
+#define REQUEST_LINE_MAX (4 * 1024 * 1024)
+#define REQUEST_WORDS_MAX 64 /* of one rule */
 #define REQUEST_WHY_MAX 160
+#define REQUEST_FILE_MAX 1024 /* bytes of a file's name */
 
 enum request_op {
     REQ_STATUS,
@@ -22,6 +25,8 @@ enum request_op {
     REQ_FW_ADD,
     REQ_FW_DEL,
     REQ_FW_RESET,
+    REQ_FW_APPLY,
+    REQ_FW_RELOAD,
     REQ_USB_LIST,
     REQ_KEYS,
     REQ_CONSOLE,
@@ -36,6 +41,9 @@ struct request {
     char qube[CONFIG_NAME_MAX];     /* firewall, keys, console */
     char *words[REQUEST_WORDS_MAX]; /* of a rule; owned */
     int n_words;
+    char *text;      /* fw apply: the list; owned */
+    char *was;       /* fw apply: the list it replaces; NULL: any; owned */
+    char *file;      /* fw apply: where the text is from; NULL; owned */
     bool has_number; /* fw add: insert before; fw del: which */
     uint32_t number;
     bool force; /* down, although qubes hang on it */

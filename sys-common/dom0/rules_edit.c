@@ -7,12 +7,12 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "dom0/fw_profile.h"
 #include "dom0/section.h"
 #include "lib/err.h"
 #include "lib/io.h"
+#include "lib/log.h"
 #include "lib/mem.h"
-#include "rules/rule_list.h"
-#include "rules/rule_parse.h"
 
 static int refuse(struct manager_error *e, const char *qube, const char *step,
                   const char *hint, const char *fmt, ...)
@@ -32,107 +32,176 @@ static int refuse(struct manager_error *e, const char *qube, const char *step,
     return -EINVAL;
 }
 
-static int current_list(const struct config_qube *q, struct rule_list *ret)
-{
-    static const struct fw_rule accept = {.m = {.action = FW_ACCEPT}};
-    int r = q->has_firewall ? 0 : rule_list_append(ret, &accept);
-
-    for (size_t i = 0; !r && i < q->n_rules; i++)
-        r = rule_list_append(ret, &q->rules[i].rule);
-    return r;
-}
+/* ---- the list ---- */
 
 static int parse_words(const struct request *r, uint64_t now_s,
-                       struct fw_rule *ret, struct manager_error *e)
+                       struct fw_item *ret, struct manager_error *e)
 {
-    struct rule_error why;
+    const char *why;
+    unsigned at;
 
-    if (!rule_parse_args(r->n_words, r->words, now_s, ret, &why))
+    if (!fw_item_parse_args(r->n_words, r->words, now_s, ret, &why, &at))
         return 0;
     return refuse(e, r->qube, "read the rule",
                   "as in: accept proto=tcp dst4=192.0.2.1 dstports=443 "
                   "(man sysqube, RULES)",
-                  "%s, at word %u '%.60s'", why.reason, why.column,
-                  why.column >= 1 && why.column <= (unsigned)r->n_words
-                      ? r->words[why.column - 1]
-                      : "");
+                  "%s, at word %u '%.60s'", why, at,
+                  at >= 1 && at <= (unsigned)r->n_words ? r->words[at - 1]
+                                                        : "");
+}
+
+/* The list as stored, and where each item begins in the whole one. */
+struct list {
+    struct fw_items items;
+    size_t *from; /* items.n + 1 numbers of rules; owned */
+    const struct config_qube *q;
+};
+
+/* Item that begins with rule number @p number; items.n for the end. */
+static int item_at(const struct list *l, size_t number, const char *qube,
+                   struct manager_error *e, size_t *ret)
+{
+    size_t n = l->items.n;
+
+    if (number > l->from[n])
+        return refuse(e, qube, "find the rule", "sysqube firewall list",
+                      "there is no rule number %zu; expected 0 to %zu", number,
+                      l->from[n]);
+    for (size_t i = 0; i <= n; i++) {
+        if (l->from[i] == number && (i == n || l->from[i + 1] > number)) {
+            *ret = i;
+            return 0;
+        }
+    }
+    return refuse(e, qube, "find the rule",
+                  "edit the profile, then: sysqube firewall reload",
+                  "rule %zu comes from profile %s (%s:%u)", number,
+                  l->q->rules[number].from->name,
+                  l->q->rules[number].from->file, l->q->rules[number].line);
 }
 
 /* A rule above that means every packet the new one could mean. */
-static int64_t hidden_by(const struct rule_list *l, size_t at)
+static int64_t hidden_by(const struct config_qube *q, size_t at)
 {
-    for (size_t i = 0; i < at; i++) {
-        const struct fw_match *m = &l->v[i].m;
+    for (size_t i = 0; q->has_firewall ? i < at : i < 1 && at > 0; i++) {
+        static const struct fw_rule accept = {.m = {.action = FW_ACCEPT}};
+        const struct fw_rule *rule =
+            q->has_firewall ? &q->rules[i].rule : &accept;
+        const struct fw_match *m = &rule->m;
 
         if (m->dst_kind == FW_DST_ANY && m->proto == FW_PROTO_ANY && !m->dns &&
-            !m->has_ports && !m->has_icmptype && !l->v[i].has_expire)
+            !m->has_ports && !m->has_icmptype && !rule->has_expire)
             return (int64_t)i;
     }
     return -1;
 }
 
-static int edit_add(const struct request *r, uint64_t now_s,
-                    struct rule_list *l, struct rules_edit *ret,
+static int edit_add(const struct request *r, uint64_t now_s, struct list *l,
+                    struct rules_edit *ret, struct manager_error *e)
+{
+    size_t number = r->has_number ? r->number : l->from[l->items.n];
+    struct fw_item item = {0};
+    size_t at;
+    int k = parse_words(r, now_s, &item, e);
+
+    k = k ? k : item_at(l, number, r->qube, e, &at);
+    if (k)
+        return k;
+    if (!item.include[0])
+        ret->hidden_by = hidden_by(l->q, number);
+    return fw_items_insert(&l->items, at, &item);
+}
+
+static int edit_del(const struct request *r, uint64_t now_s, struct list *l,
                     struct manager_error *e)
 {
-    size_t at = r->has_number ? r->number : l->n;
-    struct fw_rule rule;
-    int k = parse_words(r, now_s, &rule, e);
+    struct fw_item item = {0};
+    size_t at = 0;
+    int k = r->has_number ? 0 : parse_words(r, now_s, &item, e);
 
     if (k)
         return k;
-    if (at > l->n)
+    if (r->has_number && r->number < l->from[l->items.n]) {
+        k = item_at(l, r->number, r->qube, e, &at);
+        if (k)
+            return k;
+        if (l->items.v[at].include[0])
+            return refuse(e, r->qube, "find the rule",
+                          "edit the profile, or delete the include by: "
+                          "sysqube firewall del QUBE include NAME",
+                          "rule %u comes from profile %s", r->number,
+                          l->items.v[at].include);
+        return fw_items_del(&l->items, at);
+    }
+    while (!r->has_number && at < l->items.n &&
+           !fw_item_eq(&l->items.v[at], &item))
+        at++;
+    if (r->has_number || at == l->items.n)
         return refuse(e, r->qube, "find the rule", "sysqube firewall list",
-                      "there is no rule number %zu; expected 0 to %zu", at,
-                      l->n);
-    k = l->n >= CONFIG_RULES_MAX ? -ENOBUFS : rule_list_insert(l, at, &rule);
-    if (k == -ENOBUFS)
-        return refuse(e, r->qube, "add the rule",
-                      "join rules into networks "
-                      "or port ranges",
-                      "the list has %d rules already", CONFIG_RULES_MAX);
-    ret->hidden_by = hidden_by(l, at);
+                      "there is no such rule in the list of %zu",
+                      l->from[l->items.n]);
+    return fw_items_del(&l->items, at);
+}
+
+static int edit_apply(const struct request *r, uint64_t now_s, struct list *l,
+                      struct manager_error *e, struct problems *p)
+{
+    const char *file = r->file ? r->file : "the list";
+    int k;
+
+    if (r->was) {
+        CLEANUP_FREE char *now = fw_items_format(&l->items);
+
+        if (!now)
+            return -ENOMEM;
+        if (strcmp(now, r->was))
+            return refuse(e, r->qube, "replace the list",
+                          "begin anew from: sysqube firewall list --raw",
+                          "it was changed by someone else meanwhile");
+    }
+    fw_items_free(&l->items);
+    k = fw_items_parse(text_of(r->text), file, now_s, &l->items, p);
+    if (k == -EBADMSG)
+        (void)refuse(e, r->qube, "read the rules",
+                     "nothing was changed; mend the list and try again", "%s",
+                     "the list is not right");
     return k;
 }
 
-static int edit_del(const struct request *r, uint64_t now_s,
-                    struct rule_list *l, struct manager_error *e)
-{
-    struct fw_rule rule;
-    int at = (int)r->number;
-
-    if (!r->has_number) {
-        int k = parse_words(r, now_s, &rule, e);
-
-        if (k)
-            return k;
-        at = rule_list_find(l, &rule);
-    }
-    if (at < 0 || (size_t)at >= l->n)
-        return refuse(e, r->qube, "find the rule", "sysqube firewall list",
-                      "there is no such rule in the list of %zu", l->n);
-    return rule_list_del(l, (size_t)at);
-}
-
-static int edit_list(const struct config_qube *q, const struct request *r,
-                     uint64_t now_s, struct rule_list *l,
-                     struct rules_edit *ret, struct manager_error *e)
+static int edit_list(struct list *l, const struct request *r, uint64_t now_s,
+                     struct rules_edit *ret, struct manager_error *e,
+                     struct problems *p)
 {
     static const struct fw_rule accept = {.m = {.action = FW_ACCEPT}};
-    int k;
 
-    if (r->op == REQ_FW_RESET)
-        return rule_list_append(l, &accept);
-    k = current_list(q, l);
-    if (k)
-        return k;
-    return r->op == REQ_FW_ADD ? edit_add(r, now_s, l, ret, e)
-                               : edit_del(r, now_s, l, e);
+    if (r->op == REQ_FW_ADD)
+        return edit_add(r, now_s, l, ret, e);
+    if (r->op == REQ_FW_DEL)
+        return edit_del(r, now_s, l, e);
+    if (r->op == REQ_FW_APPLY)
+        return edit_apply(r, now_s, l, e, p);
+    fw_items_free(&l->items);
+    return fw_items_add_rule(&l->items, &accept);
+}
+
+/* What the whole list would be wrong in. */
+static int try_list(const struct manager *m, const struct request *r,
+                    const struct fw_items *items, struct manager_error *e,
+                    struct problems *p)
+{
+    int k =
+        fw_profile_try(&m->cfg, items, r->file ? r->file : "the list", NULL, p);
+
+    if (k == -EBADMSG)
+        (void)refuse(e, r->qube, "read the rules",
+                     "nothing was changed; mend the list and try again", "%s",
+                     "the list is not right");
+    return k;
 }
 
 /* Rewrites the file and reads everything again; puts the old text back if
  * the whole is not accepted. */
-static int store(struct manager *m, const char *file, const struct rule_list *l,
+static int store(struct manager *m, const char *file, const struct fw_items *l,
                  struct manager_error *e, const char *qube, struct problems *p)
 {
     CLEANUP_FREE char *old = NULL;
@@ -155,26 +224,116 @@ static int store(struct manager *m, const char *file, const struct rule_list *l,
     return r;
 }
 
-static void note_sources(const struct manager *m, size_t up,
+/* ---- what changed for which firewall ---- */
+
+/* Desired keys of the running firewalls before a change. */
+struct before {
+    struct {
+        char name[CONFIG_NAME_MAX];
+        struct keyset keys;
+    } * v; /* owned */
+    size_t n;
+};
+
+static void before_free(struct before *b)
+{
+    for (size_t i = 0; i < b->n; i++)
+        keyset_free(&b->v[i].keys);
+    free(b->v);
+}
+
+static int before_take(const struct manager *m, struct before *ret)
+{
+    int r = 0;
+
+    ret->v = calloc(m->cfg.n + 1, sizeof(*ret->v));
+    if (!ret->v)
+        return -ENOMEM;
+    for (size_t i = 0; !r && i < m->cfg.n; i++) {
+        const struct config_qube *q = m->cfg.qubes[i];
+
+        if (q->kind != KIND_FIREWALLVM || m->qubes[i]->state != QUBE_RUNNING)
+            continue;
+        memcpy(ret->v[ret->n].name, q->name, sizeof(q->name));
+        r = manager_desired(m, i, &ret->v[ret->n++].keys);
+    }
+    return r;
+}
+
+static void note_source(const struct manager *m, size_t up, const char *ip,
+                        struct rules_edit *ret)
+{
+    char path[QDB_REC_PATH * 2];
+    struct job_source *s = &ret->src[ret->n_src++];
+    const char *n;
+
+    *s = (struct job_source){0};
+    snprintf(path, sizeof(path), "/qubes-firewall-handled/%.45s", ip);
+    n = manager_status(m, up, path);
+    memcpy(s->netvm, m->cfg.qubes[up]->name, sizeof(s->netvm));
+    snprintf(s->ip, sizeof(s->ip), "%.45s", ip);
+    snprintf(s->before, sizeof(s->before), "%.31s", n ? n : "");
+}
+
+static int note_firewall(const struct manager *m, const char *name,
                          const struct keyset *old, struct rules_edit *ret)
 {
-    char ips[JOB_SOURCES_MAX][IPADDR_TEXT_MAX];
+    char(*ips)[IPADDR_TEXT_MAX] = NULL;
+    struct job_source *v = NULL;
     struct keyset now = {0};
+    int up = manager_find(m, name), r = -ENOENT;
+    size_t n, cap = 2 * CONFIG_QUBES_MAX;
 
-    if (!manager_desired(m, up, &now))
-        ret->n_src = keys_changed_sources(old, &now, ips, JOB_SOURCES_MAX);
-    keyset_free(&now);
-    for (size_t i = 0; i < ret->n_src; i++) {
-        char path[QDB_REC_PATH * 2];
-        const char *n;
-
-        snprintf(path, sizeof(path), "/qubes-firewall-handled/%.45s", ips[i]);
-        n = manager_status(m, up, path);
-        snprintf(ret->src[i].ip, sizeof(ret->src[i].ip), "%.45s", ips[i]);
-        snprintf(ret->src[i].before, sizeof(ret->src[i].before), "%s",
-                 n ? n : "");
+    if (up >= 0)
+        r = manager_desired(m, (size_t)up, &now);
+    if (!r) {
+        ips = calloc(cap, sizeof(*ips));
+        v = reallocarray(ret->src, ret->n_src + cap, sizeof(*v));
+        ret->src = v ? v : ret->src;
+        r = ips && v ? 0 : -ENOMEM;
     }
-    ret->pushed = ret->n_src > 0 && m->qubes[up]->state == QUBE_RUNNING;
+    if (!r) {
+        n = keys_changed_sources(old, &now, ips, cap);
+        for (size_t i = 0; i < n; i++)
+            note_source(m, (size_t)up, ips[i], ret);
+        ret->limit_ms += n ? JOB_RULES_KEY_MS * now.n : 0;
+    }
+    free(ips);
+    keyset_free(&now);
+    return r;
+}
+
+/* The change is made; forgetting what to wait for would not undo it. */
+static void note_changes(const struct manager *m, const struct before *b,
+                         struct rules_edit *ret)
+{
+    ret->limit_ms = JOB_RULES_MS;
+    for (size_t i = 0; i < b->n; i++) {
+        int r = note_firewall(m, b->v[i].name, &b->v[i].keys, ret);
+
+        if (r)
+            log_warn("%s: cannot wait for its rules: %s", b->v[i].name,
+                     err_text(r));
+    }
+}
+
+/* ---- requests ---- */
+
+static int find_qube(const struct manager *m, const char *name,
+                     struct manager_error *err, size_t *ret)
+{
+    int i = manager_find(m, name), up;
+
+    if (i < 0)
+        return refuse(err, name, "find the qube", "sysqube status",
+                      "there is no qube of this name");
+    up = manager_netvm(m, (size_t)i);
+    if (up < 0 || m->cfg.qubes[up]->kind != KIND_FIREWALLVM)
+        return refuse(err, name, "find its firewall",
+                      "set NetVM= to a qube of kind firewallvm",
+                      "no firewall would enforce rules of this qube");
+    *ret = (size_t)i;
+    return 0;
 }
 
 int rules_edit(struct manager *m, const struct request *r, uint64_t now_s,
@@ -182,36 +341,111 @@ int rules_edit(struct manager *m, const struct request *r, uint64_t now_s,
                struct problems *p)
 {
     struct rules_edit out = {.hidden_by = -1};
-    struct rule_list list = {0};
-    struct keyset old = {0};
+    struct before before = {0};
+    struct list list = {0};
     char *file = NULL;
-    int k = manager_reload(m, false, p), i, up;
+    size_t i = 0;
+    int k = manager_reload(m, false, p);
 
+    k = k ? k : find_qube(m, r->qube, err, &i);
     if (k)
         return k;
-    i = manager_find(m, r->qube);
-    if (i < 0)
-        return refuse(err, r->qube, "find the qube", "sysqube status",
-                      "there is no qube of this name");
-    up = manager_netvm(m, (size_t)i);
-    if (up < 0 || m->cfg.qubes[up]->kind != KIND_FIREWALLVM)
-        return refuse(err, r->qube, "find its firewall",
-                      "set NetVM= to a qube of kind firewallvm",
-                      "no firewall would enforce rules of this qube");
-    k = edit_list(m->cfg.qubes[i], r, now_s, &list, &out, err);
-    if (!k)
-        k = manager_desired(m, (size_t)up, &old);
+    list.q = m->cfg.qubes[i];
+    k = fw_profile_items(list.q, &list.items, &list.from);
+    k = k ? k : edit_list(&list, r, now_s, &out, err, p);
+    k = k ? k : try_list(m, r, &list.items, err, p);
+    k = k ? k : before_take(m, &before);
     if (!k) {
-        file = strdup(m->cfg.qubes[i]->file); /* freed by the reload */
-        k = file ? store(m, file, &list, err, r->qube, p) : -ENOMEM;
+        file = strdup(list.q->file); /* freed by the reload */
+        k = file ? store(m, file, &list.items, err, r->qube, p) : -ENOMEM;
         free(file);
     }
-    rule_list_free(&list);
+    fw_items_free(&list.items);
+    free(list.from);
     if (!k) {
-        up = manager_netvm(m, (size_t)manager_find(m, r->qube));
-        note_sources(m, (size_t)up, &old, &out);
+        note_changes(m, &before, &out);
         *ret = out;
     }
-    keyset_free(&old);
+    before_free(&before);
     return k;
+}
+
+static bool is_named(const struct request *r, const char *name)
+{
+    for (size_t i = 0; i < r->n_names; i++) {
+        if (!strcmp(r->names[i], name))
+            return true;
+    }
+    return !r->n_names;
+}
+
+static bool is_noted(const struct rules_edit *e, const char *netvm,
+                     const char *ip)
+{
+    for (size_t i = 0; i < e->n_src; i++) {
+        if (!strcmp(e->src[i].netvm, netvm) && !strcmp(e->src[i].ip, ip))
+            return true;
+    }
+    return false;
+}
+
+/* Unchanged lists of one qube: their signal keys alone are written. */
+static int signal_qube(struct manager *m, size_t index, struct rules_edit *ret)
+{
+    const struct config_qube *q = m->cfg.qubes[index];
+    const struct ipaddr *both[] = {&q->ip4, &q->ip6};
+    int up = manager_netvm(m, index);
+
+    if (up < 0 || !m->qubes[index]->active ||
+        m->cfg.qubes[up]->kind != KIND_FIREWALLVM ||
+        m->qubes[up]->state != QUBE_RUNNING)
+        return 0;
+    for (size_t k = 0; k < 2; k++) {
+        char ip[IPADDR_TEXT_MAX], path[QDB_REC_PATH];
+        struct job_source *v;
+
+        if (!both[k]->family)
+            continue;
+        ipaddr_format(both[k], ip);
+        if (is_noted(ret, q->up->name, ip))
+            continue;
+        v = reallocarray(ret->src, ret->n_src + 1, sizeof(*v));
+        if (!v)
+            return -ENOMEM;
+        ret->src = v;
+        note_source(m, (size_t)up, ip, ret);
+        snprintf(path, sizeof(path), "/qubes-firewall/%s", ip);
+        if (worker_signal(m->qubes[up]->worker, path))
+            return -ENOMEM;
+    }
+    return 0;
+}
+
+int rules_reload(struct manager *m, const struct request *r,
+                 struct rules_edit *ret, struct manager_error *err,
+                 struct problems *p)
+{
+    struct rules_edit out = {.hidden_by = -1};
+    struct before before = {0};
+    int k = before_take(m, &before);
+
+    k = k ? k : manager_reload(m, false, p);
+    for (size_t i = 0; !k && i < r->n_names; i++) {
+        size_t at;
+
+        k = find_qube(m, r->names[i], err, &at);
+    }
+    if (!k)
+        note_changes(m, &before, &out);
+    for (size_t i = 0; !k && i < m->cfg.n; i++) {
+        if (is_named(r, m->cfg.qubes[i]->name))
+            k = signal_qube(m, i, &out);
+    }
+    before_free(&before);
+    if (k) {
+        free(out.src);
+        return k;
+    }
+    *ret = out;
+    return 0;
 }

@@ -50,42 +50,49 @@ static struct text trimmed(struct text t)
     return t;
 }
 
-/* A Rule= line: parses its value. Text that is no rule gives false and is
- * then dropped with the old list. */
-static bool rule_of_line(struct text line, bool *ret_is_rule,
-                         struct fw_rule *ret)
+/* A Rule= or Include= line: parses its value. Text that is neither gives
+ * false and is then dropped with the old list. */
+static bool item_of_line(struct text line, bool *ret_is_item,
+                         struct fw_item *ret)
 {
     struct text t = trimmed(line), key = t;
     const char *eq = memchr(t.p, '=', t.len);
+    bool include;
 
-    *ret_is_rule = false;
+    *ret_is_item = false;
     if (!eq)
         return false;
     key.len = (size_t)(eq - t.p);
     key = trimmed(key);
-    if (!text_eq(key, "Rule"))
+    include = text_eq(key, "Include");
+    if (!include && !text_eq(key, "Rule"))
         return false;
-    *ret_is_rule = true;
+    *ret_is_item = true;
     t.len -= (size_t)(eq + 1 - t.p);
     t.p = eq + 1;
     while (t.len && (*t.p == ' ' || *t.p == '\t')) {
         t.p++;
         t.len--;
     }
-    return !rule_parse_line(t, 0, ret, NULL);
+    if (include)
+        return t.len > 0 && !text_copy(t, ret->include, sizeof(ret->include));
+    return !rule_parse_line(t, 0, &ret->rule, NULL);
 }
 
-static void put_rule(struct out *o, const struct fw_rule *r)
+static void put_item(struct out *o, const struct fw_item *item)
 {
     char text[FW_TEXT_MAX];
-    int n = rule_format_api(r, text, sizeof(text));
+    int n = rule_format_api(&item->rule, text, sizeof(text));
 
-    if (n < 0) {
+    if (item->include[0]) {
+        put(o, "Include=", 8);
+        put(o, item->include, strlen(item->include));
+    } else if (n < 0) {
         o->err = n;
-        return;
+    } else {
+        put(o, "Rule=", 5);
+        put(o, text, (size_t)n);
     }
-    put(o, "Rule=", 5);
-    put(o, text, (size_t)n);
     put(o, "\n", 1);
 }
 
@@ -93,13 +100,13 @@ static void put_rule(struct out *o, const struct fw_rule *r)
 struct piece {
     struct text before; /* comments and blank lines above the rule */
     struct text line;   /* the Rule= line with its newline */
-    struct fw_rule rule;
+    struct fw_item item;
     bool used;
 };
 
 struct pieces {
     struct piece *v;
-    size_t n;
+    size_t n, cap;
     struct text tail; /* behind the last rule */
 };
 
@@ -132,20 +139,24 @@ static int collect(struct text body, struct pieces *ps)
     struct text rest = body, line, before = {body.p, 0};
 
     while (take_line(&rest, &line)) {
-        struct fw_rule rule = {0};
-        bool is_rule;
-        bool good = rule_of_line(line, &is_rule, &rule);
-        struct piece *v;
+        struct fw_item item = {0};
+        bool is_item;
+        bool good = item_of_line(line, &is_item, &item);
 
-        if (!is_rule) {
+        if (!is_item) {
             before.len += line.len;
             continue;
         }
-        v = realloc(ps->v, (ps->n + 1) * sizeof(*v));
-        if (!v)
-            return -ENOMEM;
-        ps->v = v;
-        v[ps->n++] = (struct piece){before, line, rule, !good};
+        if (ps->n == ps->cap) {
+            size_t cap = ps->cap ? ps->cap * 2 : 16;
+            struct piece *v = reallocarray(ps->v, cap, sizeof(*v));
+
+            if (!v)
+                return -ENOMEM;
+            ps->v = v;
+            ps->cap = cap;
+        }
+        ps->v[ps->n++] = (struct piece){before, line, item, !good};
         before = (struct text){rest.p, 0};
     }
     ps->tail = before;
@@ -163,17 +174,17 @@ static void put_line(struct out *o, struct text line)
  * search starts where the last match was, so that an unchanged list costs
  * one comparison per rule. */
 static void put_rules(struct out *o, struct pieces *ps,
-                      const struct rule_list *rules)
+                      const struct fw_items *items)
 {
     size_t from = 0;
 
-    for (size_t i = 0; i < rules->n && !o->err; i++) {
+    for (size_t i = 0; i < items->n && !o->err; i++) {
         struct piece *found = NULL;
 
         for (size_t k = 0; k < ps->n && !found; k++) {
             struct piece *c = &ps->v[(from + k) % ps->n];
 
-            if (!c->used && rule_eq(&c->rule, &rules->v[i])) {
+            if (!c->used && fw_item_eq(&c->item, &items->v[i])) {
                 found = c;
                 from = (from + k + 1) % ps->n;
             }
@@ -183,7 +194,7 @@ static void put_rules(struct out *o, struct pieces *ps,
             put(o, found->before.p, found->before.len);
             put_line(o, found->line);
         } else {
-            put_rule(o, &rules->v[i]);
+            put_item(o, &items->v[i]);
         }
     }
 }
@@ -199,14 +210,14 @@ static void put_left_over(struct out *o, const struct pieces *ps)
 }
 
 static int put_section(struct out *o, struct text body,
-                       const struct rule_list *rules)
+                       const struct fw_items *items)
 {
-    static const struct rule_list none = {0};
+    static const struct fw_items none = {0};
     struct pieces ps = {0};
     int r = collect(body, &ps);
 
     if (!r) {
-        put_rules(o, &ps, rules ? rules : &none);
+        put_rules(o, &ps, items ? items : &none);
         put_left_over(o, &ps);
     }
     free(ps.v);
@@ -229,7 +240,7 @@ static int gather(struct text file, struct out *ret)
     return ret->err;
 }
 
-int section_rewrite(struct text file, const struct rule_list *rules, char **ret,
+int section_rewrite(struct text file, const struct fw_items *items, char **ret,
                     size_t *ret_len)
 {
     struct out body = {0}, o = {0};
@@ -245,19 +256,19 @@ int section_rewrite(struct text file, const struct rule_list *rules, char **ret,
                 put_line(&o, line);
             } else if (!done) {
                 done = true;
-                if (rules)
+                if (items)
                     put_line(&o, line);
-                r = put_section(&o, (struct text){body.p, body.len}, rules);
+                r = put_section(&o, (struct text){body.p, body.len}, items);
             }
         } else if (!inside) {
             put_line(&o, line);
         }
     }
-    if (!r && !done && rules) {
+    if (!r && !done && items) {
         if (o.len)
             put(&o, "\n", 1);
         put(&o, "[Firewall]\n", 11);
-        r = put_section(&o, (struct text){"", 0}, rules);
+        r = put_section(&o, (struct text){"", 0}, items);
     }
     free(body.p);
     r = r ? r : o.err;

@@ -7,19 +7,19 @@
 
 #include <stddef.h>
 
+#include "dom0/fw_items.h"
 #include "lib/parse.h"
-#include "rules/rule_list.h"
 
-/** The text with its Rule= lines replaced.
- *  Where a rule was already there (compared by value) its line stays byte
- *  for byte, with the comment lines above it. A missing section is added at
+/** The text with its Rule= and Include= lines replaced.
+ *  Where a rule or include was already there (compared by value) its line stays
+ * byte for byte, with the comment lines above it. A missing section is added at
  *  the end; several [Firewall] sections become one, at the first's place.
- *  @param rules    new list; NULL removes the section with its rules (its
+ *  @param items    new list; NULL removes the section with its rules (its
  *                  comment lines stay), which means: accept all
  *  @param ret      malloc'ed, NUL terminated; caller frees
  *  @param ret_len  bytes without the NUL; may be NULL
  *  @return 0; -ENOMEM; -ENOBUFS the text would pass CONFIG_FILE_MAX */
-int section_rewrite(struct text file, const struct rule_list *rules, char **ret,
+int section_rewrite(struct text file, const struct fw_items *items, char **ret,
                     size_t *ret_len);
 
 #endif

@@ -44,7 +44,7 @@ static bool reload(struct serve *s, struct control_client *c, bool images)
     int r = manager_reload(s->m, images, &p);
 
     if (r && problems_count(&p))
-        control_send(c, report_problems(&p));
+        control_send(c, report_problems(&p, NULL));
     else if (r)
         send_error(c, "", "read the configuration", "", "%s", err_text(r));
     problems_free(&p);
@@ -179,29 +179,55 @@ static void do_list(struct serve *s, struct control_client *c,
         return;
     i = find(s, c, r->qube);
     if (i >= 0)
-        send_ok(c, json_pack("{s:s, s:o}", "qube", r->qube, "rules",
-                             report_rules(s->m->cfg.qubes[i])));
+        send_ok(c, json_pack("{s:s, s:o, s:o}", "qube", r->qube, "rules",
+                             report_rules(s->m->cfg.qubes[i]), "stored",
+                             report_stored(s->m->cfg.qubes[i])));
 }
 
-static void edited(struct serve *s, struct control_client *c,
-                   const struct request *r, const struct rules_edit *e)
+/* Answer now, or when the firewalls have reported. */
+static void edited(struct serve *s, struct control_client *c, const char *qube,
+                   const struct rules_edit *e, json_t *o)
 {
-    int i = manager_find(s->m, r->qube);
-    json_t *o = json_pack("{s:s, s:o}", "qube", r->qube, "rules",
-                          report_rules(s->m->cfg.qubes[i]));
+    int i = manager_find(s->m, qube);
 
-    if (e->hidden_by >= 0)
-        json_object_set_new(o, "hidden_by", json_integer(e->hidden_by));
-    if (e->pushed) {
-        (void)jobs_rules(s->jobs, c, r->qube, e->src, e->n_src, o);
+    if (e->n_src) {
+        (void)jobs_rules(s->jobs, c, qube, e->src, e->n_src, e->limit_ms, o);
         return;
     }
     json_object_set_new(o, "note",
-                        json_string(s->m->qubes[i]->active
+                        json_string(i < 0 || s->m->qubes[i]->active
                                         ? "nothing changed for the firewall"
                                         : "stored; in force when the qube "
                                           "starts"));
     send_ok(c, o);
+    free(e->src);
+}
+
+static void not_edited(struct control_client *c, const char *qube, int k,
+                       const struct manager_error *err,
+                       const struct problems *p)
+{
+    if (problems_count(p))
+        control_send(c, report_problems(p, err));
+    else if (err->step)
+        control_send(c, report_error(err));
+    else
+        send_error(c, qube, "change the rules", "", "%s", err_text(k));
+}
+
+static void do_fw_reload(struct serve *s, struct control_client *c,
+                         const struct request *r)
+{
+    struct manager_error err = {0};
+    struct problems p = {0};
+    struct rules_edit e;
+    int k = rules_reload(s->m, r, &e, &err, &p);
+
+    if (k)
+        not_edited(c, "", k, &err, &p);
+    else
+        edited(s, c, "", &e, json_object());
+    problems_free(&p);
 }
 
 static void do_edit(struct serve *s, struct control_client *c,
@@ -211,15 +237,20 @@ static void do_edit(struct serve *s, struct control_client *c,
     struct problems p = {0};
     struct rules_edit e;
     int k = rules_edit(s->m, r, (uint64_t)time(NULL), &e, &err, &p);
+    json_t *o;
+    int i;
 
-    if (!k)
-        edited(s, c, r, &e);
-    else if (err.step)
-        control_send(c, report_error(&err));
-    else if (problems_count(&p))
-        control_send(c, report_problems(&p));
-    else
-        send_error(c, r->qube, "change the rules", "", "%s", err_text(k));
+    if (k) {
+        not_edited(c, r->qube, k, &err, &p);
+        problems_free(&p);
+        return;
+    }
+    i = manager_find(s->m, r->qube);
+    o = json_pack("{s:s, s:o}", "qube", r->qube, "rules",
+                  report_rules(s->m->cfg.qubes[i]));
+    if (e.hidden_by >= 0)
+        json_object_set_new(o, "hidden_by", json_integer(e.hidden_by));
+    edited(s, c, r->qube, &e, o);
     problems_free(&p);
 }
 
@@ -287,7 +318,11 @@ static void act(struct serve *s, struct control_client *c,
     case REQ_FW_ADD:
     case REQ_FW_DEL:
     case REQ_FW_RESET:
+    case REQ_FW_APPLY:
         do_edit(s, c, r);
+        return;
+    case REQ_FW_RELOAD:
+        do_fw_reload(s, c, r);
         return;
     case REQ_USB_LIST:
         send_ok(c, json_pack("{s:o}", "devices", report_usb(s->m)));

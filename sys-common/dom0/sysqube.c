@@ -15,12 +15,6 @@
 #include "lib/log.h"
 #include "lib/mem.h"
 
-struct cli {
-    struct cli_call call;
-    const char *config_dir;
-    bool json;
-};
-
 static json_t *names_array(char **argv, int argc)
 {
     json_t *a = json_array();
@@ -30,9 +24,7 @@ static json_t *names_array(char **argv, int argc)
     return a;
 }
 
-/* Ask, and say what is wrong if something is. *ret is the result in the
- * answer, owned by the caller, NULL unless 0 is returned. */
-static int ask(struct cli *c, json_t *request, json_t **ret)
+int cli_ask(struct cli *c, json_t *request, json_t **ret)
 {
     json_t *answer = NULL;
     int r = cli_call(&c->call, request, &answer);
@@ -61,12 +53,10 @@ static int ask(struct cli *c, json_t *request, json_t **ret)
     return CLI_FAILED;
 }
 
-typedef void (*show_fn)(const json_t *answer);
-
-static int ask_and_show(struct cli *c, json_t *request, show_fn show)
+int cli_ask_and_show(struct cli *c, json_t *request, cli_show_fn show)
 {
     json_t *answer;
-    int r = ask(c, request, &answer);
+    int r = cli_ask(c, request, &answer);
 
     if (r)
         return r;
@@ -80,7 +70,7 @@ static int ask_and_show(struct cli *c, json_t *request, show_fn show)
 
 static int cmd_up(struct cli *c, int argc, char **argv)
 {
-    return ask_and_show(
+    return cli_ask_and_show(
         c, json_pack("{s:s,s:o}", "op", "up", "names", names_array(argv, argc)),
         cli_show_done);
 }
@@ -93,40 +83,42 @@ static int cmd_down(struct cli *c, int argc, char **argv)
         argc--;
         argv++;
     }
-    return ask_and_show(c,
-                        json_pack("{s:s,s:o,s:b}", "op", "down", "names",
-                                  names_array(argv, argc), "force", force),
-                        cli_show_done);
+    return cli_ask_and_show(c,
+                            json_pack("{s:s,s:o,s:b}", "op", "down", "names",
+                                      names_array(argv, argc), "force", force),
+                            cli_show_done);
 }
 
 static int cmd_status(struct cli *c, int argc, char **argv)
 {
     (void)argc;
     (void)argv;
-    return ask_and_show(c, json_pack("{s:s}", "op", "status"), cli_show_status);
+    return cli_ask_and_show(c, json_pack("{s:s}", "op", "status"),
+                            cli_show_status);
 }
 
 static int cmd_usb(struct cli *c, int argc, char **argv)
 {
     if (argc != 1 || strcmp(argv[0], "list") != 0)
         return CLI_USAGE;
-    return ask_and_show(c, json_pack("{s:s}", "op", "usb-list"), cli_show_usb);
+    return cli_ask_and_show(c, json_pack("{s:s}", "op", "usb-list"),
+                            cli_show_usb);
 }
 
 static int cmd_keys(struct cli *c, int argc, char **argv)
 {
     if (argc != 1)
         return CLI_USAGE;
-    return ask_and_show(c,
-                        json_pack("{s:s,s:s}", "op", "keys", "qube", argv[0]),
-                        cli_show_json);
+    return cli_ask_and_show(
+        c, json_pack("{s:s,s:s}", "op", "keys", "qube", argv[0]),
+        cli_show_json);
 }
 
 static int cmd_quit(struct cli *c, int argc, char **argv)
 {
     (void)argc;
     (void)argv;
-    return ask_and_show(c, json_pack("{s:s}", "op", "quit"), cli_show_done);
+    return cli_ask_and_show(c, json_pack("{s:s}", "op", "quit"), cli_show_done);
 }
 
 static int cmd_console(struct cli *c, int argc, char **argv)
@@ -135,8 +127,8 @@ static int cmd_console(struct cli *c, int argc, char **argv)
 
     if (argc != 1)
         return CLI_USAGE;
-    int r = ask(c, json_pack("{s:s,s:s}", "op", "console", "qube", argv[0]),
-                &answer);
+    int r = cli_ask(c, json_pack("{s:s,s:s}", "op", "console", "qube", argv[0]),
+                    &answer);
     if (r)
         return r;
     json_decref(answer);
@@ -173,107 +165,6 @@ static int cmd_check(struct cli *c, int argc, char **argv)
     return r < 0 ? CLI_FAILED : 0;
 }
 
-/* ---- firewall ---- */
-
-/* A whole decimal number of a rule's place. */
-static int number_of(const char *s, json_t **ret)
-{
-    uint32_t n;
-
-    if (parse_u32(text_of(s), 0, FW_NUMBER_MAX, &n) != 0) {
-        fprintf(stderr, "sysqube: '%s' is no rule number (0 to %d)\n", s,
-                FW_NUMBER_MAX);
-        return CLI_USAGE;
-    }
-    *ret = json_integer(n);
-    return 0;
-}
-
-static int fw_list(struct cli *c, const char *qube, bool raw)
-{
-    return ask_and_show(
-        c, json_pack("{s:s,s:s}", "op", "firewall-list", "qube", qube),
-        raw ? cli_show_rules_raw : cli_show_rules);
-}
-
-/* What all firewall subcommands take; options may stand anywhere before the
- * rule's words. */
-struct fw_args {
-    const char *qube;
-    const char *number; /* of --before or --rule-no */
-    bool raw;
-    char **words;
-    int n_words;
-};
-
-static int fw_parse(int argc, char **argv, struct fw_args *ret)
-{
-    struct fw_args a = {0};
-    int i = 0;
-
-    for (; i < argc; i++) {
-        if (strcmp(argv[i], "--raw") == 0) {
-            a.raw = true;
-        } else if (strcmp(argv[i], "--before") == 0 ||
-                   strcmp(argv[i], "--rule-no") == 0) {
-            if (++i == argc)
-                return CLI_USAGE;
-            a.number = argv[i];
-        } else if (!a.qube) {
-            a.qube = argv[i];
-        } else {
-            break;
-        }
-    }
-    a.words = argv + i;
-    a.n_words = argc - i;
-    if (!a.qube)
-        return CLI_USAGE;
-    *ret = a;
-    return 0;
-}
-
-static int fw_change(struct cli *c, const char *op, const struct fw_args *a)
-{
-    json_t *req = json_pack("{s:s,s:s}", "op", op, "qube", a->qube);
-
-    if (a->n_words > 0)
-        json_object_set_new(req, "rule", names_array(a->words, a->n_words));
-    if (a->number) {
-        json_t *n = NULL;
-        int r = number_of(a->number, &n);
-        if (r) {
-            json_decref(req);
-            return r;
-        }
-        json_object_set_new(req, "number", n);
-    }
-    return ask_and_show(c, req, cli_show_done);
-}
-
-static int cmd_firewall(struct cli *c, int argc, char **argv)
-{
-    struct fw_args a;
-
-    if (argc < 2)
-        return CLI_USAGE;
-    const char *verb = argv[0];
-    int r = fw_parse(argc - 1, argv + 1, &a);
-    if (r)
-        return r;
-    if (strcmp(verb, "list") == 0)
-        return a.n_words ? CLI_USAGE : fw_list(c, a.qube, a.raw);
-    if (strcmp(verb, "add") == 0)
-        return a.n_words ? fw_change(c, "firewall-add", &a) : CLI_USAGE;
-    if (strcmp(verb, "del") == 0)
-        return !!a.n_words != !!a.number ? fw_change(c, "firewall-del", &a)
-                                         : CLI_USAGE;
-    if (strcmp(verb, "reset") == 0)
-        return a.n_words || a.number ? CLI_USAGE
-                                     : fw_change(c, "firewall-reset", &a);
-    return CLI_USAGE;
-}
-
 /* ---- main ---- */
 static const struct command {
     const char *name;
@@ -290,14 +181,7 @@ static const struct command {
     {"status", cmd_status, "", "Show every qube and what its parts say."},
     {"check", cmd_check, "",
      "Read the configuration and list every mistake; starts nothing."},
-    {"firewall", cmd_firewall,
-     "list [--raw] QUBE | add [--before N] QUBE RULE... |\n"
-     "                 del QUBE (--rule-no N | RULE...) | reset QUBE",
-     "Show or change a qube's rules. The command returns when the rules are\n"
-     "in force. RULE: ACTION [HOST [PROTO [PORTS|ICMPTYPE]]] or key=value\n"
-     "words: action= dst4= dst6= dsthost= proto= dstports= icmptype=\n"
-     "specialtarget= expire= comment=. Example:\n"
-     "  sysqube firewall add work accept 198.51.100.10/32 tcp 443-443"},
+    {"firewall", cli_firewall, CLI_FIREWALL_ARGS, CLI_FIREWALL_HELP},
     {"usb", cmd_usb, "list", "Show the devices of the USBVMs."},
     {"console", cmd_console, "QUBE",
      "Talk to a qube's console; leave with Ctrl-]."},

@@ -184,6 +184,17 @@ int worker_apply(struct worker *w, struct keyset *now)
     return r;
 }
 
+int worker_signal(struct worker *w, const char *path)
+{
+    const char *val = keyset_get(&w->want, path);
+    int r = 0;
+
+    if (val && w->fd >= 0 && w->synced)
+        r = queue_add(w, QDB_REC_SET, path, val);
+    flush(w);
+    return r;
+}
+
 /* ---- up ---- */
 
 static size_t status_bytes(const struct keyset *s)

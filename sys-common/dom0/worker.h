@@ -49,6 +49,11 @@ void worker_free(struct worker *w);
  *  @return 0; -ENOMEM: the worker is started anew with the whole state */
 int worker_apply(struct worker *w, struct keyset *now);
 
+/** Write a key again although it has not changed: those who watch it in the
+ *  VM act on it. Nothing while the whole state is yet to be sent.
+ *  @return 0; -ENOMEM */
+int worker_signal(struct worker *w, const char *path);
+
 /** Does the VM have the whole state? */
 bool worker_connected(const struct worker *w);
 /** What the VM said, sorted; borrowed until the loop turns. */

@@ -12,8 +12,8 @@
 
 /* dom0's share is what its worker may hold, and room; ours the same as
  * there (qdb_worker.h), so that we refuse what dom0 would refuse. */
-#define QDB_REPLICA_DOM0_ENTRIES 4000u
-#define QDB_REPLICA_DOM0_BYTES (2u * 1024 * 1024)
+#define QDB_REPLICA_DOM0_ENTRIES 20000u
+#define QDB_REPLICA_DOM0_BYTES (4u * 1024 * 1024)
 #define QDB_REPLICA_VM_ENTRIES 1000u
 #define QDB_REPLICA_VM_BYTES (256u * 1024)
 

@@ -19,9 +19,11 @@
 #include "qubesdb/qdb_link.h"
 #include "qubesdb/qdb_record.h"
 
-/* Limits. A configuration of 30 qubes with 50 rules each fits. */
-#define QDB_WORKER_DOM0_ENTRIES 2000u
-#define QDB_WORKER_DOM0_BYTES (1024u * 1024u)
+/* Limits of what dom0 writes: two lists of 4,000 rules, or 80 qubes with 100
+ * rules each, in both families. A store of that size takes some 4 MiB, in
+ * dom0 and in the VM, of the 32 MiB that a firewall VM is given. */
+#define QDB_WORKER_DOM0_ENTRIES 16384u
+#define QDB_WORKER_DOM0_BYTES (3072u * 1024u)
 #define QDB_WORKER_VM_ENTRIES 1000u
 #define QDB_WORKER_VM_BYTES (256u * 1024u)
 #define QDB_WORKER_RATE 200u /* requests of the VM per second ... */

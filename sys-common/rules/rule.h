@@ -18,7 +18,8 @@
 #define FW_DNS_PORT 53
 #define FW_EXPIRE_MAX 99999999999u /* seconds since 1970 */
 /* Longest canonical text: every key with its longest value, and a NUL. */
-#define FW_TEXT_MAX 704
+#define FW_TEXT_MAX 896
+#define FW_PORTS_MAX 16 /* ranges of one rule's dstports */
 
 enum fw_action {
     FW_ACCEPT = 1,
@@ -53,11 +54,21 @@ struct fw_match {
     struct ipnet dst;   /* host bits as given; zero unless FW_DST_NET */
 };
 
+struct fw_ports {
+    uint16_t first;
+    uint16_t last; /* inclusive */
+};
+
 /** A whole rule; holds no pointers, so it is copied by assignment. Unused
  *  fields are zero, so two equal rules are equal bytes but for padding
- *  (compare with rule_eq()). */
+ *  (compare with rule_eq()). What the kernel's side knows is `m` alone: a
+ *  rule with `more` ports or an ICMP name becomes such rules by
+ *  rule_lower(). */
 struct fw_rule {
     struct fw_match m;
+    uint8_t n_more; /* port ranges behind that of `m`, ascending, apart */
+    struct fw_ports more[FW_PORTS_MAX - 1];
+    uint8_t icmp_name; /* rule_icmp_text(); 0: m.icmptype is meant */
     bool has_expire;
     uint64_t expire; /* seconds since 1970, dom0 only */
     char name[FW_NAME_MAX];

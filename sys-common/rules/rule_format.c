@@ -9,6 +9,7 @@
 
 #include "lib/buf.h"
 #include "lib/err.h"
+#include "rules/rule_lower.h"
 
 static const char *proto_text(enum fw_proto proto)
 {
@@ -43,6 +44,27 @@ static void put_destination(struct wbuf *w, const struct fw_rule *rule)
     }
 }
 
+/* One range always as A-B, which every reader knows; of a list the short
+ * forms. */
+static void put_ports(struct wbuf *w, const struct fw_rule *rule)
+{
+    const struct fw_match *m = &rule->m;
+    unsigned i;
+
+    if (rule->n_more == 0) {
+        wbuf_printf(w, " dstports=%u-%u", m->port_first, m->port_last);
+        return;
+    }
+    for (i = 0; i <= rule->n_more; i++) {
+        unsigned first = i ? rule->more[i - 1].first : m->port_first;
+        unsigned last = i ? rule->more[i - 1].last : m->port_last;
+
+        wbuf_printf(w, "%s%u", i ? "," : " dstports=", first);
+        if (first != last)
+            wbuf_printf(w, "-%u", last);
+    }
+}
+
 static int format(const struct fw_rule *rule, bool api, char *buf, size_t cap)
 {
     struct wbuf w = wbuf_of(buf, cap);
@@ -57,8 +79,10 @@ static int format(const struct fw_rule *rule, bool api, char *buf, size_t cap)
     if (m->dns)
         wbuf_printf(&w, " specialtarget=dns");
     if (m->has_ports)
-        wbuf_printf(&w, " dstports=%u-%u", m->port_first, m->port_last);
-    if (m->has_icmptype)
+        put_ports(&w, rule);
+    if (rule->icmp_name)
+        wbuf_printf(&w, " icmptype=%s", rule_icmp_text(rule->icmp_name));
+    else if (m->has_icmptype)
         wbuf_printf(&w, " icmptype=%u", m->icmptype);
     if (api && rule->comment[0] != '\0')
         wbuf_printf(&w, " comment=%s", rule->comment);
@@ -81,7 +105,14 @@ int rule_format_api(const struct fw_rule *rule, char *buf, size_t cap)
 bool rule_eq(const struct fw_rule *a, const struct fw_rule *b)
 {
     const struct fw_match *x = &a->m, *y = &b->m;
+    unsigned i;
 
+    if (a->n_more != b->n_more || a->icmp_name != b->icmp_name)
+        return false;
+    for (i = 0; i < a->n_more; i++)
+        if (a->more[i].first != b->more[i].first ||
+            a->more[i].last != b->more[i].last)
+            return false;
     return x->action == y->action && x->dst_kind == y->dst_kind &&
            x->proto == y->proto && x->dns == y->dns &&
            x->has_ports == y->has_ports && x->port_first == y->port_first &&

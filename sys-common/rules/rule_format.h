@@ -10,8 +10,9 @@
 #include "rules/rule.h"
 
 /** The value of a /qubes-firewall/<ip>/NNNN key: action, destination, proto,
- *  specialtarget, dstports (always A-B), icmptype; expire and comment are
- *  left out. rule_parse_qdb() of it gives the same rule without these two.
+ *  specialtarget, dstports (A-B), icmptype; expire and comment are left out.
+ *  rule_parse_qdb() of it gives the same rule without these two.
+ *  @param rule  of one port range and no ICMP name: see rule_lower()
  *  @param buf  receives the text and a NUL; FW_TEXT_MAX always suffices
  *  @return length; -ENOBUFS */
 int rule_format_qdb(const struct fw_rule *rule, char *buf, size_t cap);

@@ -9,6 +9,7 @@
 
 #include "lib/err.h"
 #include "lib/mem.h"
+#include "rules/rule_lower.h"
 
 #define VALUE_CHARS PARSE_LOWER PARSE_UPPER PARSE_DIGIT ":;,./-_[]"
 #define COMMENT_CHARS VALUE_CHARS " "
@@ -125,7 +126,7 @@ static int set_target(struct parser *p, struct text value)
     return 0;
 }
 
-static int set_ports(struct parser *p, struct text value)
+static int take_range(struct parser *p, struct text value, struct fw_ports *ret)
 {
     struct text rest = value, piece;
     uint32_t first, last;
@@ -138,19 +139,70 @@ static int set_ports(struct parser *p, struct text value)
         return refuse(p, "dstports is N or A-B of 0 to 65535");
     if (last < first)
         return refuse(p, "dstports is a reversed range");
+    *ret = (struct fw_ports){(uint16_t)first, (uint16_t)last};
+    return 0;
+}
+
+/* Into ascending order; ranges that touch become one, so that equal sets of
+ * ports have one text. @return how many are left */
+static unsigned join_ports(struct fw_ports *v, unsigned n)
+{
+    unsigned i, k, out = 0;
+
+    for (i = 1; i < n; i++) {
+        struct fw_ports t = v[i];
+
+        for (k = i; k > 0 && v[k - 1].first > t.first; k--)
+            v[k] = v[k - 1];
+        v[k] = t;
+    }
+    for (i = 1; i < n; i++) {
+        if (v[i].first > (uint32_t)v[out].last + 1)
+            v[++out] = v[i];
+        else if (v[i].last > v[out].last)
+            v[out].last = v[i].last;
+    }
+    return out + 1;
+}
+
+static int set_ports(struct parser *p, struct text value)
+{
+    struct fw_ports v[FW_PORTS_MAX];
+    struct text rest = value, piece;
+    unsigned n = 0;
+    int r;
+
+    while (rest.p && parse_split(&rest, ',', &piece)) {
+        if (n == 1 && p->form == IN_QDB)
+            return refuse(p, "dstports is N or A-B of 0 to 65535");
+        if (n == FW_PORTS_MAX)
+            return refuse(p, "dstports has more than 16 ranges");
+        r = take_range(p, piece, &v[n++]);
+        if (r < 0)
+            return r;
+    }
+    n = join_ports(v, n);
     p->rule.m.has_ports = true;
-    p->rule.m.port_first = (uint16_t)first;
-    p->rule.m.port_last = (uint16_t)last;
+    p->rule.m.port_first = v[0].first;
+    p->rule.m.port_last = v[0].last;
+    p->rule.n_more = (uint8_t)(n - 1);
+    memcpy(p->rule.more, v + 1, (n - 1) * sizeof(*v));
     return 0;
 }
 
 static int set_icmptype(struct parser *p, struct text value)
 {
+    unsigned name = p->form == IN_QDB ? 0 : rule_icmp_find(value);
     uint32_t type;
 
-    if (parse_u32(value, 0, UINT8_MAX, &type) < 0)
-        return refuse(p, "icmptype is a number of 0 to 255");
     p->rule.m.has_icmptype = true;
+    if (name) {
+        p->rule.icmp_name = (uint8_t)name;
+        return 0;
+    }
+    if (parse_u32(value, 0, UINT8_MAX, &type) < 0)
+        return refuse(p, "icmptype is a number of 0 to 255 or a name as "
+                         "echo-request");
     p->rule.m.icmptype = (uint8_t)type;
     return 0;
 }
@@ -159,7 +211,8 @@ static int set_expire(struct parser *p, struct text value)
 {
     uint64_t when, from = 0;
 
-    if (p->form == IN_CLI && value.len > 0 && value.p[0] == '+') {
+    if (p->form == IN_CLI && p->now_s > 0 && value.len > 0 &&
+        value.p[0] == '+') {
         from = p->now_s;
         value.p++;
         value.len--;
@@ -262,7 +315,11 @@ static int take_word(struct parser *p, struct text word)
     value = (struct text){eq + 1, word.len - name.len - 1};
     key = find_key(name, p->form);
     if (!key)
-        return refuse(p, "an unknown key");
+        return refuse(p, p->form == IN_QDB
+                             ? "an unknown key"
+                             : "an unknown key; expected action, dst4, dst6, "
+                               "dsthost, proto, dstports, icmptype, "
+                               "specialtarget, expire or comment");
     return take_value(p, key, value);
 }
 
@@ -280,7 +337,8 @@ static int check_whole(struct parser *p)
     if (m->dns && m->proto == FW_PROTO_ICMP)
         return refuse(p, "specialtarget=dns is tcp or udp");
     if (m->dns && m->has_ports &&
-        (m->port_first != FW_DNS_PORT || m->port_last != FW_DNS_PORT))
+        (m->port_first != FW_DNS_PORT || m->port_last != FW_DNS_PORT ||
+         p->rule.n_more > 0))
         return refuse(p, "specialtarget=dns is port 53 only");
     return 0;
 }

@@ -27,15 +27,18 @@ int rule_parse_qdb(struct text untrusted_line, struct fw_rule *ret,
                    struct rule_error *ret_err);
 
 /** The form of the admin API and of canonical files: as above, and also
- *  expire=, comment= (takes the rest of the line), dstname= as a synonym of
- *  dsthost=. Parameters and errors as rule_parse_qdb(). */
+ *  dstports= with a list, icmptype= with a name (rule_lower.h), expire=,
+ * comment= (takes the rest of the line), dstname= as a synonym of dsthost=.
+ * Parameters and errors as rule_parse_qdb(). */
 int rule_parse_api(struct text untrusted_line, struct fw_rule *ret,
                    struct rule_error *ret_err);
 
 /** What a person types, as one line: positional words
  *  ACTION [DSTHOST [PROTO [DSTPORTS|ICMPTYPE]]] mixed with the words of
  *  rule_parse_api(); expire=+SECONDS counts from @p now_s. For lines of
- *  configuration files. Parameters and errors as rule_parse_qdb(). */
+ *  configuration files, which give a @p now_s of 0: no +SECONDS there, as
+ *  the file says no time to count from. Parameters and errors as
+ *  rule_parse_qdb(). */
 int rule_parse_line(struct text untrusted_line, uint64_t now_s,
                     struct fw_rule *ret, struct rule_error *ret_err);
 

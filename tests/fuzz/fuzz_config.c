@@ -1,12 +1,14 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /* Fuzzes dom0's text parsers: a qube's file with all checks, plan and keys,
  * the rewriting of its [Firewall] section (whose result must parse to the
- * same rules), the daemon's file, the saved numbers and a request line. The
+ * same rules), a rule list, the daemon's file, the saved numbers and a request
+ * line. The
  * first byte chooses. */
 #include <stdint.h>
 #include <stdlib.h>
 #include <string.h>
 
+#include "dom0/fw_profile.h"
 #include "dom0/keys.h"
 #include "dom0/plan.h"
 #include "dom0/request.h"
@@ -18,14 +20,16 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 static void rewrite(struct text t, const struct config_qube *q,
                     const struct config_daemon *d)
 {
-    struct rule_list list = {0};
+    struct fw_items list = {0};
     struct problems p = {0};
     struct config_qube *again = NULL;
     char *out = NULL;
     size_t len;
 
     for (size_t i = 0; i < q->n_rules; i++) {
-        if (rule_list_insert(&list, 0, &q->rules[i].rule))
+        struct fw_item item = {.rule = q->rules[i].rule};
+
+        if (fw_items_insert(&list, 0, &item))
             abort();
     }
     if (section_rewrite(t, &list, &out, &len))
@@ -35,12 +39,12 @@ static void rewrite(struct text t, const struct config_qube *q,
     if (again->n_rules != q->n_rules)
         abort();
     for (size_t i = 0; i < list.n; i++) {
-        if (!rule_eq(&list.v[i], &again->rules[i].rule))
+        if (!rule_eq(&list.v[i].rule, &again->rules[i].rule))
             abort();
     }
     config_qube_free(again);
     problems_free(&p);
-    rule_list_free(&list);
+    fw_items_free(&list);
     free(out);
 }
 
@@ -69,6 +73,7 @@ static void qube_file(struct text t)
         rewrite(t, q, &c.d);
     if (config_add(&c, q))
         abort();
+    (void)fw_profile_expand(&c, &p);
     (void)plan_resolve(&c, &ids, &changed, &p);
     (void)config_check(&c, &p);
     problems_sort(&p);
@@ -77,6 +82,25 @@ static void qube_file(struct text t)
     plan_ids_free(&ids);
     problems_free(&p);
     config_free(&c);
+}
+
+/* A rule list: what was read and written again is the same list. */
+static void list_file(struct text t)
+{
+    struct fw_items l = {0}, again = {0};
+    struct problems p = {0};
+    char *out = NULL;
+
+    if (!fw_items_parse(t, "l", 1000, &l, &p)) {
+        out = fw_items_format(&l);
+        if (!out || fw_items_parse(text_of(out), "l", 0, &again, &p) ||
+            !fw_items_eq(&l, &again))
+            abort();
+    }
+    free(out);
+    fw_items_free(&l);
+    fw_items_free(&again);
+    problems_free(&p);
 }
 
 static void daemon_file(struct text t)
@@ -116,7 +140,7 @@ static void request_line(struct text t)
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
     static void (*const targets[])(struct text t) = {
-        qube_file, qube_file, daemon_file, ids_file, request_line};
+        qube_file, list_file, daemon_file, ids_file, request_line};
     struct text t;
 
     if (size < 1 || size > 20000)

@@ -5,8 +5,10 @@
 #include <stdint.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/socket.h>
 
 #include "rules/rule_format.h"
+#include "rules/rule_lower.h"
 #include "rules/rule_parse.h"
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
@@ -44,8 +46,12 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
         rule_format_api(&back, again, sizeof(again)) < 0 ||
         strcmp(text, again) != 0)
         abort();
-    if (rule_format_qdb(&rule, text, sizeof(text)) < 0 ||
-        rule_parse_qdb(text_of(text), &back, NULL) < 0)
-        abort();
+    for (unsigned i = 0; i < 2 * rule_span(&rule); i++) {
+        if (rule_lower(&rule, i % 2 ? AF_INET : AF_INET6, i / 2, &back) < 0)
+            continue;
+        if (rule_format_qdb(&back, text, sizeof(text)) < 0 ||
+            rule_parse_qdb(text_of(text), &back, NULL) < 0)
+            abort();
+    }
     return 0;
 }

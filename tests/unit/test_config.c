@@ -447,7 +447,7 @@ static const struct {
 
 static void check_section(size_t i)
 {
-    struct rule_list list = {0};
+    struct fw_items list = {0};
     bool none = sections[i].rules[0] && sections[i].rules[0][0] == '-';
     char *out = NULL;
     size_t len;
@@ -457,7 +457,7 @@ static void check_section(size_t i)
 
         assert_int_equal(
             rule_parse_line(text_of(sections[i].rules[k]), 0, &r, NULL), 0);
-        assert_int_equal(rule_list_append(&list, &r), 0);
+        assert_int_equal(fw_items_add_rule(&list, &r), 0);
     }
     assert_int_equal(section_rewrite(text_of(sections[i].input),
                                      none ? NULL : &list, &out, &len),
@@ -465,7 +465,7 @@ static void check_section(size_t i)
     if (strcmp(out, sections[i].want) || len != strlen(out))
         fail_msg("%s:\n%s", sections[i].name, out);
     free(out);
-    rule_list_free(&list);
+    fw_items_free(&list);
 }
 
 static void test_sections(void **state)
@@ -486,7 +486,7 @@ static void test_section_round_trip(void **state)
         "accept dsthost=example.org expire=4102444800",
         "drop",
     };
-    struct rule_list list = {0};
+    struct fw_items list = {0};
     struct problems p = {0};
     struct config_qube *q = NULL;
     char *out = NULL;
@@ -496,18 +496,18 @@ static void test_section_round_trip(void **state)
         struct fw_rule r;
 
         assert_int_equal(rule_parse_line(text_of(rules[i]), 0, &r, NULL), 0);
-        assert_int_equal(rule_list_append(&list, &r), 0);
+        assert_int_equal(fw_items_add_rule(&list, &r), 0);
     }
     assert_int_equal(section_rewrite(text_of(OK), &list, &out, NULL), 0);
     assert_int_equal(parse(out, "q", &q, &p), 0);
     assert_int_equal(q->n_rules, ARRAY_LEN(rules));
     for (size_t i = 0; i < ARRAY_LEN(rules); i++)
-        assert_memory_equal(&q->rules[i].rule.m, &list.v[i].m,
-                            sizeof(list.v[i].m));
+        assert_memory_equal(&q->rules[i].rule.m, &list.v[i].rule.m,
+                            sizeof(list.v[i].rule.m));
     assert_string_equal(q->rules[3].rule.comment, "ping ; of mine");
     config_qube_free(q);
     free(out);
-    rule_list_free(&list);
+    fw_items_free(&list);
 }
 
 int main(void)

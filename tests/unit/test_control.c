@@ -99,6 +99,12 @@ static const struct {
     {"{\"op\":\"firewall-del\",\"qube\":\"w\",\"number\":-1}", "0 to 9999"},
     {"{\"op\":\"firewall-del\",\"qube\":\"w\",\"number\":10000}", "0 to 9999"},
     {"{\"op\":\"firewall-del\",\"qube\":\"w\",\"number\":\"1\"}", "0 to 9999"},
+    {"{\"op\":\"firewall-apply\",\"qube\":\"w\"}", "without a text"},
+    {"{\"op\":\"firewall-apply\",\"text\":\"\"}", "without a qube"},
+    {"{\"op\":\"firewall-apply\",\"qube\":\"w\",\"text\":[]}", "1 MiB"},
+    {"{\"op\":\"firewall-apply\",\"qube\":\"w\",\"text\":\"\",\"rule\":[]}",
+     "unknown member"},
+    {"{\"op\":\"firewall-reload\",\"qube\":\"w\"}", "unknown member"},
 };
 
 static void test_bad(void **state)
@@ -115,6 +121,24 @@ static void test_bad(void **state)
             fail_msg("%s: %s", bad[i].input, why);
         assert_int_equal(r.op, 0x5a5a5a5a);
     }
+}
+
+static void test_list_text(void **state)
+{
+    char why[REQUEST_WHY_MAX] = "";
+    struct request r;
+
+    (void)state;
+    assert_int_equal(
+        request_parse(text_of("{\"op\":\"firewall-apply\",\"qube\":\"w\","
+                              "\"text\":\"accept\\ndrop\\n\",\"was\":\"\","
+                              "\"file\":\"f\"}"),
+                      &r, why),
+        0);
+    assert_string_equal(r.text, "accept\ndrop\n");
+    assert_string_equal(r.was, "");
+    assert_string_equal(r.file, "f");
+    request_free(&r);
 }
 
 static void test_too_many_words(void **state)
@@ -137,6 +161,7 @@ int main(void)
         cmocka_unit_test(test_good),
         cmocka_unit_test(test_bad),
         cmocka_unit_test(test_too_many_words),
+        cmocka_unit_test(test_list_text),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -19,6 +19,7 @@
 #include "lib/mem.h"
 #include "rules/rule_format.h"
 #include "rules/rule_list.h"
+#include "rules/rule_lower.h"
 #include "rules/rule_parse.h"
 
 #define ROUNDS 20000
@@ -59,6 +60,23 @@ static void random_dst(struct fw_rule *r)
     }
 }
 
+/* Up to 15 more ranges behind that of the match, with gaps between. */
+static void random_more(struct fw_rule *r)
+{
+    uint32_t at = r->m.port_last;
+    unsigned n = rnd(FW_PORTS_MAX);
+
+    while (r->n_more < n) {
+        uint32_t first = at + 2 + rnd(2000), last = first + rnd(2) * rnd(900);
+
+        if (last > UINT16_MAX)
+            break;
+        r->more[r->n_more++] =
+            (struct fw_ports){(uint16_t)first, (uint16_t)last};
+        at = last;
+    }
+}
+
 static struct fw_rule random_rule(void)
 {
     struct fw_rule r = {.m = {.action = rnd(2) ? FW_ACCEPT : FW_DROP}};
@@ -71,9 +89,13 @@ static struct fw_rule random_rule(void)
     if (r.m.has_ports) {
         r.m.port_first = (uint16_t)(r.m.dns ? 53 : a < b ? a : b);
         r.m.port_last = (uint16_t)(r.m.dns ? 53 : a < b ? b : a);
+        if (!r.m.dns && rnd(2))
+            random_more(&r);
     }
     r.m.has_icmptype = r.m.proto == FW_PROTO_ICMP && rnd(2);
     if (r.m.has_icmptype)
+        r.icmp_name = (uint8_t)(rnd(2) * (1 + rnd(13)));
+    if (r.m.has_icmptype && !r.icmp_name)
         r.m.icmptype = (uint8_t)rnd(256);
     r.has_expire = rnd(2);
     if (r.has_expire)
@@ -82,6 +104,69 @@ static struct fw_rule random_rule(void)
         random_text(r.comment, sizeof(r.comment) - 1,
                     PARSE_LOWER PARSE_UPPER PARSE_DIGIT ":;,./-_[] ");
     return r;
+}
+
+static bool has_port(const struct fw_rule *r, uint32_t port)
+{
+    unsigned i;
+
+    if (!r->m.has_ports || (port >= r->m.port_first && port <= r->m.port_last))
+        return true;
+    for (i = 0; i < r->n_more; i++)
+        if (port >= r->more[i].first && port <= r->more[i].last)
+            return true;
+    return false;
+}
+
+/* Each key is read back as it was meant, and all together mean the ports
+ * of the rule and no others. */
+static void check_keys(const struct fw_rule *rule)
+{
+    static const unsigned families[] = {AF_INET, AF_INET6};
+    uint32_t port = rnd(65536);
+    char text[FW_TEXT_MAX];
+    struct fw_rule low, back;
+    unsigned f, i, hits = 0, n = 0;
+
+    for (f = 0; f < 2; f++) {
+        for (i = 0; i < rule_span(rule); i++) {
+            if (rule_lower(rule, families[f], i, &low) < 0)
+                continue;
+            n++;
+            assert_true(rule_format_qdb(&low, text, sizeof(text)) > 0);
+            if (rule_parse_qdb(text_of(text), &back, NULL) < 0)
+                fail_msg("'%s' refused", text);
+            assert_true(rule_eq(&low, &back));
+            hits += has_port(&low, port);
+        }
+    }
+    assert_int_equal(hits, has_port(rule, port) ? n / rule_span(rule) : 0);
+}
+
+static void test_lower(void **state)
+{
+    struct fw_rule r = {0}, low;
+    char text[FW_TEXT_MAX];
+
+    (void)state;
+    rule_parse_api(text_of("action=drop dst4=1.1.1.1 dstports=80,90-99"), &r,
+                   NULL);
+    assert_int_equal(rule_span(&r), 2);
+    assert_int_equal(rule_lower(&r, AF_INET6, 0, &low), -ENOENT);
+    assert_int_equal(rule_lower(&r, AF_INET, 1, &low), 0);
+    rule_format_qdb(&low, text, sizeof(text));
+    assert_string_equal(text, "action=drop dst4=1.1.1.1/32 dstports=90-99");
+    rule_parse_api(text_of("action=accept proto=icmp icmptype=echo-request"),
+                   &r, NULL);
+    assert_int_equal(rule_lower(&r, AF_INET, 0, &low), 0);
+    assert_int_equal(low.m.icmptype, 8);
+    assert_int_equal(rule_lower(&r, AF_INET6, 0, &low), 0);
+    assert_int_equal(low.m.icmptype, 128);
+    rule_parse_api(text_of("action=accept proto=icmp icmptype=packet-too-big"),
+                   &r, NULL);
+    assert_int_equal(rule_lower(&r, AF_INET, 0, &low), -ENOENT);
+    assert_int_equal(rule_lower(&r, AF_INET6, 0, &low), 0);
+    assert_int_equal(low.m.icmptype, 2);
 }
 
 static void test_round_trip(void **state)
@@ -106,14 +191,11 @@ static void test_round_trip(void **state)
             fail_msg("'%s' differs", text);
         rule_format_api(&back, again, sizeof(again));
         assert_string_equal(text, again);
-        /* The form without dom0's own keys. */
+        /* The keys, without dom0's own words. */
         rule.has_expire = false;
         rule.expire = 0;
         rule.comment[0] = '\0';
-        assert_true(rule_format_qdb(&back, text, sizeof(text)) > 0);
-        if (rule_parse_qdb(text_of(text), &back, &err) < 0)
-            fail_msg("'%s' refused: %s", text, err.reason);
-        assert_true(rule_eq(&rule, &back));
+        check_keys(&rule);
     }
 }
 
@@ -122,10 +204,15 @@ static void test_round_trip(void **state)
 static void test_random_text(void **state)
 {
     static const char *const words[] = {
-        "action=accept", "action=drop", "dst4=1.2.3.4/8",    "dst6=::/0",
-        "dsthost=a.b",   "proto=tcp",   "proto=icmp",        "dstports=53",
-        "icmptype=3",    "=",           "specialtarget=dns", "",
-        "expire=5",      "comment=a",   "dstports=9-8",      "x",
+        "action=accept",     "action=drop",
+        "dst4=1.2.3.4/8",    "dst6=::/0",
+        "dsthost=a.b",       "proto=tcp",
+        "proto=icmp",        "dstports=53",
+        "icmptype=3",        "=",
+        "specialtarget=dns", "",
+        "expire=5",          "comment=a",
+        "dstports=9-8",      "x",
+        "dstports=7,1-3,2",  "icmptype=echo-reply",
     };
     char line[512], text[FW_TEXT_MAX], again[FW_TEXT_MAX];
     struct fw_rule rule, back;
@@ -207,6 +294,10 @@ static void test_eq(void **state)
         "action=accept expire=1",
         "action=accept comment=a",
         "action=accept comment=b",
+        "action=accept proto=tcp dstports=1-2,4",
+        "action=accept proto=tcp dstports=1-2,4-5",
+        "action=accept proto=icmp icmptype=echo-reply",
+        "action=accept proto=icmp icmptype=echo-request",
     };
     size_t i, j;
 
@@ -275,6 +366,7 @@ int main(void)
         cmocka_unit_test(test_round_trip), cmocka_unit_test(test_random_text),
         cmocka_unit_test(test_longest),    cmocka_unit_test(test_eq),
         cmocka_unit_test(test_family),     cmocka_unit_test(test_list),
+        cmocka_unit_test(test_lower),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -207,6 +207,7 @@ static const struct row QDB[] = {
     {"action=accept proto=icmp icmptype=256", NULL, "icmptype is", 26},
     {"action=accept proto=icmp icmptype=echo", NULL, "icmptype is", 26},
     {"action=accept proto=icmp icmptype=-1", NULL, "icmptype is", 26},
+    {"action=accept proto=icmp icmptype=echo-request", NULL, "icmptype is", 26},
     {"action=accept specialtarget=DNS", NULL, "specialtarget is", 15},
     {"action=accept specialtarget=ntp", NULL, "specialtarget is", 15},
     {"action=accept specialtarget=dns proto=icmp", NULL, "tcp or udp", 33},
@@ -234,7 +235,8 @@ static void test_api_as_qdb(void **state)
     for (i = 0; i < ARRAY_LEN(QDB); i++) {
         if (strstr(QDB[i].input, "expire=") ||
             strstr(QDB[i].input, "comment=") ||
-            strstr(QDB[i].input, "dstname="))
+            strstr(QDB[i].input, "dstname=") || strchr(QDB[i].input, ',') ||
+            strstr(QDB[i].input, "icmptype=echo-"))
             continue;
         check_row(&QDB[i], rule_parse_api);
     }
@@ -266,6 +268,38 @@ static const struct row API[] = {
     {"action=accept comment=a'b", NULL, "not allowed", 15},
     {"comment=no action", NULL, "no action", 1},
     {"action=accept comment=x comment=y", NULL, "not allowed", 15},
+    /* lists of ports: ascending, joined where they touch */
+    {"action=accept proto=tcp dstports=80,443,1000-2000",
+     "action=accept proto=tcp dstports=80,443,1000-2000", NULL, 0},
+    {"action=accept dstports=443,80", "action=accept dstports=80,443", NULL, 0},
+    {"action=accept dstports=2-4,1,5-5", "action=accept dstports=1-5", NULL, 0},
+    {"action=accept dstports=10-20,1-15,30", "action=accept dstports=1-20,30",
+     NULL, 0},
+    {"action=accept dstports=1-100,5-6", "action=accept dstports=1-100", NULL,
+     0},
+    {"action=accept dstports=65535,0-65534", "action=accept dstports=0-65535",
+     NULL, 0},
+    {"action=accept dstports=1,3,5,7,9,11,13,15,17,19,21,23,25,27,29,31",
+     "action=accept dstports=1,3,5,7,9,11,13,15,17,19,21,23,25,27,29,31", NULL,
+     0},
+    {"action=accept dstports=1,3,5,7,9,11,13,15,17,19,21,23,25,27,29,31,33",
+     NULL, "more than 16", 15},
+    {"action=accept dstports=80,", NULL, "dstports is", 15},
+    {"action=accept dstports=,80", NULL, "dstports is", 15},
+    {"action=accept dstports=80,,81", NULL, "dstports is", 15},
+    {"action=accept dstports=80,99-90", NULL, "reversed", 15},
+    {"action=accept dstports=80,443 proto=icmp", NULL, "dstports needs", 31},
+    {"action=accept specialtarget=dns dstports=53,54", NULL, "port 53", 33},
+    {"action=accept specialtarget=dns dstports=53,80", NULL, "port 53", 33},
+    {"action=accept specialtarget=dns dstports=53,53",
+     "action=accept specialtarget=dns dstports=53-53", NULL, 0},
+    /* ICMP types by name */
+    {"action=accept proto=icmp icmptype=echo-request",
+     "action=accept proto=icmp icmptype=echo-request", NULL, 0},
+    {"icmptype=packet-too-big proto=icmp action=accept",
+     "action=accept proto=icmp icmptype=packet-too-big", NULL, 0},
+    {"action=accept icmptype=echo-request", NULL, "icmptype needs", 15},
+    {"action=accept proto=icmp icmptype=Echo-request", NULL, "icmptype is", 26},
 };
 
 static void test_api(void **state)
@@ -310,6 +344,10 @@ static const struct row CLI[] = {
     {"accept 1.1.1.1 tcp proto=tcp", NULL, "repeated", 20},
     {"accept 1.1.1.1 icmp 8 icmptype=8", NULL, "repeated", 23},
     {"accept tcp", "action=accept dsthost=tcp", NULL, 0},
+    {"accept 1.1.1.1 tcp 443,80,90-91",
+     "action=accept dst4=1.1.1.1/32 proto=tcp dstports=80,90-91,443", NULL, 0},
+    {"accept 1.1.1.1 icmp echo-request",
+     "action=accept dst4=1.1.1.1/32 proto=icmp icmptype=echo-request", NULL, 0},
     {"", NULL, "empty line", 1},
     {"accept  tcp", NULL, "double space", 8},
     {"dst4=1.1.1.1", NULL, "no action", 1},

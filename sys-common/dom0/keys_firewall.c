@@ -1,0 +1,90 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/* What a FirewallVM and a NetVM are told about a qube's rules. pure. See
+ * keys.h. Source: spec/firewall-rules.md, spec/network.md (update protocol);
+ * the keys below /sysqube-* are ours (docs/architecture.md). */
+#include <stdio.h>
+#include <string.h>
+#include <sys/socket.h>
+
+#include "dom0/keys_impl.h"
+#include "lib/err.h"
+#include "rules/rule_format.h"
+#include "rules/rule_lower.h"
+
+unsigned keys_number(const struct config_qube *q, size_t rule)
+{
+    unsigned n = 0;
+
+    for (size_t i = 0; i < rule && i < q->n_rules; i++)
+        n += rule_span(&q->rules[i].rule);
+    return n;
+}
+
+int keys_rule_of(const struct config_qube *q, unsigned number)
+{
+    unsigned next = 0;
+
+    if (!q->has_firewall)
+        return number ? -ENOENT : 0;
+    for (size_t i = 0; i < q->n_rules; i++) {
+        next += rule_span(&q->rules[i].rule);
+        if (number < next)
+            return (int)i;
+    }
+    return -ENOENT;
+}
+
+/* One rule, a key for each range of its ports. */
+static void put_rule(struct keys_build *b, const char *base,
+                     const struct fw_rule *rule, unsigned number,
+                     unsigned family)
+{
+    char path[QDB_REC_PATH + 16], text[FW_TEXT_MAX];
+
+    for (unsigned i = 0; i < rule_span(rule); i++) {
+        struct fw_rule low;
+
+        if (rule_lower(rule, family, i, &low))
+            continue;
+        if (rule_format_qdb(&low, text, sizeof(text)) < 0) {
+            b->err = -ENOBUFS;
+            return;
+        }
+        snprintf(path, sizeof(path), "%s/%04u", base,
+                 (number + i) % (FW_NUMBER_MAX + 1));
+        keys_put(b, path, "%s", text);
+    }
+}
+
+/* The rules of one client for one address. */
+static void put_rules(struct keys_build *b, const struct keys_world *w,
+                      const struct config_qube *c, const struct ipaddr *src)
+{
+    char base[QDB_REC_PATH], path[QDB_REC_PATH + 8], text[IPADDR_TEXT_MAX];
+    unsigned number = 0;
+
+    snprintf(base, sizeof(base), "/qubes-firewall/%s",
+             ipaddr_format(src, text));
+    keys_put(b, base, "%s", "");
+    snprintf(path, sizeof(path), "%s/policy", base);
+    keys_put(b, path, "%s", "drop");
+    if (!c->has_firewall) {
+        snprintf(path, sizeof(path), "%s/0000", base);
+        keys_put(b, path, "%s", "action=accept");
+    }
+    for (size_t i = 0; i < c->n_rules; i++) {
+        const struct fw_rule *r = &c->rules[i].rule;
+
+        if (!r->has_expire || r->expire > w->now_s)
+            put_rule(b, base, r, number, src->family);
+        number += rule_span(r);
+    }
+}
+
+void keys_put_client_rules(struct keys_build *b, const struct keys_world *w,
+                           const struct config_qube *c)
+{
+    put_rules(b, w, c, &c->ip4);
+    if (c->ip6.family)
+        put_rules(b, w, c, &c->ip6);
+}

@@ -590,6 +590,29 @@ static void test_firewall(void **state)
     HAS(a, "no qube of this name");
 }
 
+/* A rule that ends is taken from the firewall's keys at its second, though
+ * nobody asks for anything. */
+static void test_firewall_expiry(void **state)
+{
+    const struct keyset *fw;
+
+    (void)state;
+    HAS(ask("{\"op\":\"up\"}"), "{\"ok\"");
+    HAS(ask("{\"op\":\"firewall-add\",\"qube\":\"work\",\"number\":0,"
+            "\"rule\":[\"accept\",\"expire=+2\"]}"),
+        "applied 1");
+    fw = worker_desired(env->s.m->qubes[manager_find(env->s.m, "fw")]->worker);
+    assert_true(env->s.m->next_expiry_s > 0);
+    for (unsigned i = 0; i < 200; i++) {
+        if (!keyset_get(fw, "/qubes-firewall/10.137.0.3/0000"))
+            break;
+        run_ms(50);
+    }
+    assert_null(keyset_get(fw, "/qubes-firewall/10.137.0.3/0000"));
+    assert_non_null(keyset_get(fw, "/qubes-firewall/10.137.0.3/0001"));
+    assert_true(env->s.m->next_expiry_s == 0);
+}
+
 /* The VM says that a list is blocked: the command fails and says so. */
 static void test_firewall_blocked(void **state)
 {
@@ -656,6 +679,7 @@ int main(int argc, char **argv)
         TEST(test_restart_fails),
         TEST(test_down_refused_and_forced),
         TEST(test_firewall),
+        TEST(test_firewall_expiry),
         TEST(test_firewall_blocked),
         TEST(test_firewall_stored_only),
         TEST(test_bad_config),

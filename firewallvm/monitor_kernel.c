@@ -1,21 +1,34 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /* nftables transactions and the flow cut behind struct monitor_ops. effect.
- * Fed by monitor.c with checked lists. Logs what the kernel refused. */
+ * Fed by monitor.c with checked state. Logs what the kernel refused. */
 #include "firewallvm/monitor_kernel.h"
 
+#include <poll.h>
 #include <stdlib.h>
+#include <string.h>
 #include <sys/socket.h>
 
-#include "firewallvm/flow_cut.h"
+#include "firewallvm/flow_judge.h"
+#include "firewallvm/monitor_count.h"
 #include "firewallvm/rule_compile.h"
 #include "lib/err.h"
 #include "lib/log.h"
 #include "lib/nft.h"
+#include "lib/privsep.h"
 
-static int commit(struct nl *nl, struct nft *b, const char *what)
+#define ANSWER_TIMEOUT_MS 5000
+
+struct monitor_kernel {
+    struct nl *nl;
+    int worker_fd;
+    bool offload; /* the kernel has flowtables */
+    struct monitor_count *count;
+};
+
+static int commit(struct monitor_kernel *k, struct nft *b, const char *what)
 {
     unsigned msg = 0;
-    int r = nft_commit(b, nl, &msg);
+    int r = nft_commit(b, k->nl, &msg);
 
     if (r < 0)
         log_warn("%s: message %u refused: %s", what, msg, err_text(r));
@@ -23,7 +36,7 @@ static int commit(struct nl *nl, struct nft *b, const char *what)
     return r;
 }
 
-int monitor_kernel_guard(struct nl *nl)
+static int guard(struct monitor_kernel *k)
 {
     struct nft *b;
     int r = nft_new(FW_TABLE, &b);
@@ -31,7 +44,61 @@ int monitor_kernel_guard(struct nl *nl)
     if (r < 0)
         return r;
     compile_guard(b);
-    return commit(nl, b, "guard");
+    return commit(k, b, "guard");
+}
+
+/* A kernel may be without flowtables: one is made and undone. */
+static void probe_offload(struct monitor_kernel *k)
+{
+    struct nft *b;
+
+    if (nft_new(FW_TABLE "-probe", &b) < 0)
+        return;
+    nft_table_reset(b);
+    nft_flowtable_add(b, "probe");
+    nft_chain_add(b, "probe");
+    struct nft_rule *r = nft_rule_begin(b, "probe");
+    nft_flow_add(r, "probe");
+    nft_rule_end(b, r);
+    nft_table_drop(b);
+    k->offload = nft_commit(b, k->nl, NULL) == 0;
+    if (!k->offload)
+        log_info("this kernel has no flowtables: flows are not offloaded");
+    nft_free(b);
+}
+
+int monitor_kernel_new(struct monitor_kernel **ret)
+{
+    struct monitor_kernel *k = calloc(1, sizeof(*k));
+    int r = k ? nl_new(NETLINK_NETFILTER, 0, &k->nl) : -ENOMEM;
+
+    if (r == 0)
+        k->worker_fd = -1;
+    if (r == 0)
+        r = monitor_count_new(&k->count);
+    if (r == 0)
+        r = guard(k);
+    if (r < 0) {
+        monitor_kernel_free(k);
+        return r;
+    }
+    probe_offload(k);
+    *ret = k;
+    return 0;
+}
+
+void monitor_kernel_free(struct monitor_kernel *k)
+{
+    if (!k)
+        return;
+    monitor_count_free(k->count);
+    nl_free(k->nl);
+    free(k);
+}
+
+void monitor_kernel_worker(struct monitor_kernel *k, int fd)
+{
+    k->worker_fd = fd;
 }
 
 static int log_cut(int r, const char *what, unsigned cut)
@@ -43,61 +110,23 @@ static int log_cut(int r, const char *what, unsigned cut)
     return r;
 }
 
-/* ---- which flows end ---- */
-struct judge {
-    const struct fw_source *v;
-    size_t n;
-    const struct fw_dns *dns;
-};
-
-static bool is_blocked(const struct fw_source *s, const struct fw_dns *dns,
-                       const struct flow *f)
-{
-    return rule_eval(s->v, s->n, s->policy, dns, &f->packet, NULL) == FW_DROP;
-}
-
-static bool is_loopback(const struct ipaddr *a)
-{
-    static const struct ipaddr one6 = {.family = AF_INET6, .b = {[15] = 1}};
-
-    return (a->family == AF_INET && a->b[0] == 127) || ipaddr_eq(a, &one6);
-}
-
-/* After a start: a flow of a source that has no list ends as well. Flows of
- * the VM itself lose nothing by it: its next packet is tracked anew. */
-static bool ends_at_start(const struct flow *f, void *arg)
-{
-    const struct judge *j = arg;
-    size_t i;
-
-    if (is_loopback(&f->src))
-        return false;
-    for (i = 0; i < j->n; i++)
-        if (ipaddr_eq(&j->v[i].addr, &f->src))
-            return is_blocked(&j->v[i], j->dns, f);
-    return true;
-}
-
-static bool ends_by_list(const struct flow *f, void *arg)
-{
-    const struct judge *j = arg;
-
-    return is_blocked(j->v, j->dns, f);
-}
-
-static bool ends_always(const struct flow *f, void *arg)
-{
-    (void)f;
-    (void)arg;
-    return true;
-}
-
 /* ---- struct monitor_ops ---- */
-static int kernel_start(void *arg, const struct fw_source *v, size_t n,
-                        const struct fw_dns *dns, bool snat)
+/* One by one: a device that is gone again must not hinder the others. */
+static void join_device(struct monitor_kernel *k, const char *name, bool del)
 {
-    struct judge judge = {.v = v, .n = n, .dns = dns};
-    struct nl *nl = arg;
+    struct nft *b;
+
+    if (!k->offload || nft_new(FW_TABLE, &b) < 0)
+        return;
+    compile_device(b, name, del);
+    if (nft_commit(b, k->nl, NULL) < 0)
+        log_debug("%s: not in the flowtable", name);
+    nft_free(b);
+}
+
+static int kernel_start(void *arg, struct fw_state *st)
+{
+    struct monitor_kernel *k = arg;
     unsigned cut = 0;
     struct nft *b;
     size_t i;
@@ -105,23 +134,27 @@ static int kernel_start(void *arg, const struct fw_source *v, size_t n,
 
     if (r < 0)
         return r;
-    compile_base(b, dns, snat);
-    for (i = 0; i < n; i++)
-        compile_source(b, &v[i], true);
-    r = commit(nl, b, "start");
-    if (r == 0) {
-        r = flow_cut(nl, NULL, ends_at_start, &judge, &cut);
-        log_cut(r, "start", cut);
+    compile_base(b, st, k->offload);
+    for (i = 0; i < st->n && r == 0; i++)
+        r = compile_source(b, &st->v[i], NULL);
+    if (r < 0) {
+        nft_free(b);
+        return r;
     }
-    return r;
+    r = commit(k, b, "start");
+    if (r < 0)
+        return r;
+    for (i = 0; i < st->n_devices; i++)
+        join_device(k, st->device[i], false);
+    r = flow_judge_all(k->nl, st, &cut);
+    return log_cut(r, "start", cut);
 }
 
-static int kernel_apply(void *arg, const struct fw_source *s, bool is_new,
-                        const struct fw_dns *dns)
+static int kernel_apply(void *arg, const struct fw_state *st,
+                        struct fw_source *s, const struct fw_source *old)
 {
-    struct judge judge = {.v = s, .n = 1, .dns = dns};
+    struct monitor_kernel *k = arg;
     char name[FW_CHAIN_MAX];
-    struct nl *nl = arg;
     unsigned cut = 0;
     struct nft *b;
     int r = nft_new(FW_TABLE, &b);
@@ -129,30 +162,34 @@ static int kernel_apply(void *arg, const struct fw_source *s, bool is_new,
     if (r < 0)
         return r;
     compile_chain_name(&s->addr, name);
-    compile_source(b, s, is_new);
-    r = commit(nl, b, name);
+    r = compile_source(b, s, old);
+    if (r < 0) {
+        nft_free(b);
+        return r;
+    }
+    r = commit(k, b, name);
     if (r == 0) {
-        r = flow_cut(nl, &s->addr, ends_by_list, &judge, &cut);
+        r = flow_judge_source(k->nl, st, s, &cut);
         log_cut(r, name, cut);
     }
     return r;
 }
 
-static int kernel_remove(void *arg, const struct ipaddr *addr)
+static int kernel_remove(void *arg, const struct fw_source *s)
 {
+    struct monitor_kernel *k = arg;
     char name[FW_CHAIN_MAX];
-    struct nl *nl = arg;
     unsigned cut = 0;
     struct nft *b;
     int r = nft_new(FW_TABLE, &b);
 
     if (r < 0)
         return r;
-    compile_chain_name(addr, name);
-    compile_source_del(b, addr);
-    r = commit(nl, b, name);
+    compile_chain_name(&s->addr, name);
+    compile_source_del(b, s);
+    r = commit(k, b, name);
     if (r == 0) {
-        r = flow_cut(nl, addr, ends_always, NULL, &cut);
+        r = flow_judge_gone(k->nl, &s->addr, &cut);
         log_cut(r, name, cut);
     }
     return r;
@@ -160,14 +197,76 @@ static int kernel_remove(void *arg, const struct ipaddr *addr)
 
 static int kernel_dns(void *arg, const struct fw_dns *dns)
 {
-    struct nl *nl = arg;
+    struct monitor_kernel *k = arg;
     struct nft *b;
     int r = nft_new(FW_TABLE, &b);
 
     if (r < 0)
         return r;
     compile_dns(b, dns);
-    return commit(nl, b, "resolvers");
+    return commit(k, b, "resolvers");
+}
+
+static int kernel_paths(void *arg, const struct fw_state *st,
+                        enum fw_path_kind kind)
+{
+    const char *what = kind == FW_PATH_EDGE ? "edges" : "inbound";
+    struct monitor_kernel *k = arg;
+    unsigned cut = 0;
+    struct nft *b;
+    int r = nft_new(FW_TABLE, &b);
+
+    if (r < 0)
+        return r;
+    compile_paths(b, kind, st->path[kind], st->n_path[kind]);
+    r = commit(k, b, what);
+    if (r == 0) {
+        r = flow_judge_paths(k->nl, st, &cut);
+        log_cut(r, what, cut);
+    }
+    return r;
+}
+
+static int kernel_device(void *arg, const char *name, bool there)
+{
+    join_device(arg, name, !there);
+    return 0;
+}
+
+static int kernel_count_all(void *arg)
+{
+    struct monitor_kernel *k = arg;
+
+    return monitor_count_read(k->count, k->nl);
+}
+
+static int kernel_count(void *arg, const struct fw_source *s,
+                        struct fw_totals *ret_totals, struct fw_count *ret_v,
+                        size_t *ret_n)
+{
+    struct monitor_kernel *k = arg;
+
+    monitor_count_totals(k->count, &s->addr, ret_totals);
+    return monitor_count_rules(k->nl, s, ret_v, ret_n);
+}
+
+/* The worker reads what it asked for; one that does not is no worker. */
+static int kernel_answer(void *arg, const uint8_t rec[RECORD_BYTES])
+{
+    struct monitor_kernel *k = arg;
+    struct pollfd p = {.fd = k->worker_fd, .events = POLLOUT};
+    int r = privsep_send(k->worker_fd, rec, RECORD_BYTES);
+
+    while (r == -EAGAIN) {
+        int n = poll(&p, 1, ANSWER_TIMEOUT_MS);
+
+        if (n == 0)
+            return -ETIMEDOUT;
+        if (n < 0 && errno != EINTR)
+            return err_last();
+        r = privsep_send(k->worker_fd, rec, RECORD_BYTES);
+    }
+    return r;
 }
 
 const struct monitor_ops MONITOR_KERNEL_OPS = {
@@ -175,4 +274,9 @@ const struct monitor_ops MONITOR_KERNEL_OPS = {
     .apply = kernel_apply,
     .remove = kernel_remove,
     .set_dns = kernel_dns,
+    .paths = kernel_paths,
+    .device = kernel_device,
+    .count_all = kernel_count_all,
+    .count = kernel_count,
+    .answer = kernel_answer,
 };

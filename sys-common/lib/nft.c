@@ -1,12 +1,13 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
-/* One nftables transaction: batch, tables, chains, sets, elements. effect
- * (nft_commit and nft_counter_read only). See nft.h; expressions of rules
- * are in nft_expr.c. */
+/* One nftables transaction: batch, tables, chains, sets. effect
+ * (nft_commit and nft_counter_read only). See nft.h; keys and elements are
+ * in nft_elem.c, expressions of rules in nft_expr.c. */
 #include "lib/nft.h"
 
 #include <netinet/in.h>
 #include <libnftnl/chain.h>
 #include <libnftnl/common.h>
+#include <libnftnl/expr.h>
 #include <libnftnl/object.h>
 #include <libnftnl/rule.h>
 #include <libnftnl/set.h>
@@ -23,6 +24,7 @@
 #define NFT_BATCH_MAX (64u << 20) /* bytes; 4,000 rules take about 2 MB */
 #define NFT_MSG_ROOM 65536u       /* a message never grows beyond this */
 #define NFT_SET_CONCAT_FLAG 0x80u
+#define NFT_DATATYPE_MARK 19u /* as nft(8) shows it */
 
 struct nft {
     const char *table;
@@ -294,13 +296,16 @@ static uint32_t type_len(enum nft_type t)
         return 1;
     case NFT_T_INET_SERVICE:
         return 2;
+    case NFT_T_ICMP_TYPE:
+    case NFT_T_ICMPV6_TYPE:
+        return 1;
     case NFT_T_IFNAME:
         return 16;
     }
     return 0;
 }
 
-static uint32_t padded(uint32_t len)
+uint32_t nft_padded(uint32_t len)
 {
     return (len + 3u) & ~3u;
 }
@@ -313,7 +318,7 @@ static void set_describe(struct nftnl_set *s, const struct nft_set_spec *spec)
     for (unsigned i = 0; i < spec->n_types && i < NFT_KEY_FIELDS; i++) {
         uint32_t one = type_len(spec->types[i]);
         type = type << 6 | (uint32_t)spec->types[i];
-        len += spec->n_types > 1 ? padded(one) : one;
+        len += spec->n_types > 1 ? nft_padded(one) : one;
         field_len[i] = (uint8_t)one;
     }
     if (spec->n_types > 1 && (flags & NFT_F_INTERVAL)) {
@@ -324,8 +329,25 @@ static void set_describe(struct nftnl_set *s, const struct nft_set_spec *spec)
     nftnl_set_set_u32(s, NFTNL_SET_FLAGS, flags);
     nftnl_set_set_u32(s, NFTNL_SET_KEY_TYPE, type);
     nftnl_set_set_u32(s, NFTNL_SET_KEY_LEN, len);
-    if (flags & NFT_F_MAP)
+    if ((flags & NFT_F_MAP) && spec->marks) {
+        nftnl_set_set_u32(s, NFTNL_SET_DATA_TYPE, NFT_DATATYPE_MARK);
+        nftnl_set_set_u32(s, NFTNL_SET_DATA_LEN, sizeof(uint32_t));
+    } else if (flags & NFT_F_MAP) {
         nftnl_set_set_u32(s, NFTNL_SET_DATA_TYPE, NFT_DATA_VERDICT);
+    }
+    if (spec->size)
+        nftnl_set_set_u32(s, NFTNL_SET_DESC_SIZE, spec->size);
+}
+
+/* Every element counts what it matched. */
+static void set_counted(struct nft *b, struct nftnl_set *s)
+{
+    struct nftnl_expr *e = nftnl_expr_alloc("counter");
+
+    if (e)
+        nftnl_set_add_expr(s, e);
+    else
+        nft_fail(b, -ENOMEM);
 }
 
 static void set_msg(struct nft *b, uint16_t type, uint16_t flags,
@@ -346,6 +368,8 @@ static void set_msg(struct nft *b, uint16_t type, uint16_t flags,
     if (spec) {
         nftnl_set_set_u32(s, NFTNL_SET_ID, ++b->set_id);
         set_describe(s, spec);
+        if (spec->counted)
+            set_counted(b, s);
     }
     nftnl_set_nlmsg_build_payload(h, s);
     nft_msg_end(b, h);
@@ -365,155 +389,6 @@ void nft_set_del(struct nft *b, const char *name)
 void nft_set_flush(struct nft *b, const char *name)
 {
     set_msg(b, NFT_MSG_DELSETELEM, 0, name, NULL);
-}
-
-/* ---- keys and elements ---- */
-static void key_append(struct nft_key *k, const void *src, size_t len)
-{
-    size_t full = padded((uint32_t)len);
-
-    if (k->len + full > sizeof(k->b)) {
-        k->len = sizeof(k->b) + 1; /* refused by elem_msg() */
-        return;
-    }
-    k->only = k->len == 0 ? len : 0;
-    memset(k->b + k->len, 0, full);
-    memcpy(k->b + k->len, src, len);
-    k->len += full;
-}
-
-void nft_key_addr(struct nft_key *k, const struct ipaddr *a)
-{
-    key_append(k, a->b, ipaddr_len(a));
-}
-
-void nft_key_u8(struct nft_key *k, uint8_t v)
-{
-    key_append(k, &v, 1);
-}
-
-void nft_key_be16(struct nft_key *k, uint16_t v)
-{
-    uint16_t be = htons(v);
-
-    key_append(k, &be, 2);
-}
-
-void nft_key_ifname(struct nft_key *k, const char *ifname)
-{
-    char name[16] = {0};
-
-    strncpy(name, ifname, sizeof(name) - 1);
-    key_append(k, name, sizeof(name));
-}
-
-struct elem {
-    const struct nft_key *key;
-    const struct nft_key *end;
-    const char *goto_chain;
-    uint32_t flags;
-};
-
-static uint32_t key_len(const struct nft_key *k)
-{
-    return (uint32_t)(k->only ? k->only : k->len);
-}
-
-static void elem_fill(struct nftnl_set_elem *e, const struct elem *in)
-{
-    nftnl_set_elem_set(e, NFTNL_SET_ELEM_KEY, in->key->b,
-                       key_len(in->key));
-    if (in->end)
-        nftnl_set_elem_set(e, NFTNL_SET_ELEM_KEY_END, in->end->b,
-                           key_len(in->end));
-    if (in->flags)
-        nftnl_set_elem_set_u32(e, NFTNL_SET_ELEM_FLAGS, in->flags);
-    if (in->goto_chain) {
-        nftnl_set_elem_set_u32(e, NFTNL_SET_ELEM_VERDICT, (uint32_t)NFT_GOTO);
-        nftnl_set_elem_set_str(e, NFTNL_SET_ELEM_CHAIN, in->goto_chain);
-    }
-}
-
-static void elem_msg(struct nft *b, uint16_t type, uint16_t flags,
-                     const char *set, const struct elem *elems, size_t n)
-{
-    struct nlmsghdr *h = nft_msg_begin(b, type, flags);
-    struct nftnl_set *s = h ? nftnl_set_alloc() : NULL;
-
-    if (!h)
-        return;
-    if (!s) {
-        nft_fail(b, -ENOMEM);
-        return;
-    }
-    nftnl_set_set_str(s, NFTNL_SET_TABLE, b->table);
-    nftnl_set_set_str(s, NFTNL_SET_NAME, set);
-    for (size_t i = 0; i < n; i++) {
-        struct nftnl_set_elem *e = nftnl_set_elem_alloc();
-        if (!e || elems[i].key->len > sizeof(elems[i].key->b)) {
-            nft_fail(b, e ? -ENOBUFS : -ENOMEM);
-            if (e)
-                nftnl_set_elem_free(e);
-            break;
-        }
-        elem_fill(e, &elems[i]);
-        nftnl_set_elem_add(s, e);
-    }
-    nftnl_set_elems_nlmsg_build_payload(h, s);
-    nft_msg_end(b, h);
-    nftnl_set_free(s);
-}
-
-void nft_elem_add(struct nft *b, const char *set, const struct nft_key *key,
-                  const struct nft_key *end)
-{
-    struct elem e = {.key = key, .end = end};
-
-    elem_msg(b, NFT_MSG_NEWSETELEM, NLM_F_CREATE, set, &e, 1);
-}
-
-void nft_elem_del(struct nft *b, const char *set, const struct nft_key *key,
-                  const struct nft_key *end)
-{
-    struct elem e = {.key = key, .end = end};
-
-    elem_msg(b, NFT_MSG_DELSETELEM, 0, set, &e, 1);
-}
-
-/* Big-endian increment; false when it wraps to zero. */
-static bool key_next(struct nft_key *k)
-{
-    for (size_t i = key_len(k); i-- > 0;)
-        if (++k->b[i] != 0)
-            return true;
-    return false;
-}
-
-void nft_elem_range(struct nft *b, const char *set,
-                    const struct nft_key *first, const struct nft_key *last)
-{
-    struct nft_key after = *last;
-    struct elem e[2] = {
-        {.key = first},
-        {.key = &after, .flags = NFT_SET_ELEM_INTERVAL_END},
-    };
-    size_t n = key_next(&after) ? 2 : 1;
-
-    elem_msg(b, NFT_MSG_NEWSETELEM, NLM_F_CREATE, set, e, n);
-}
-
-void nft_elem_goto(struct nft *b, const char *map, const struct nft_key *key,
-                   const char *chain)
-{
-    struct elem e = {.key = key, .goto_chain = chain};
-
-    elem_msg(b, NFT_MSG_NEWSETELEM, NLM_F_CREATE, map, &e, 1);
-}
-
-void nft_elem_goto_del(struct nft *b, const char *map,
-                       const struct nft_key *key)
-{
-    nft_elem_del(b, map, key, NULL);
 }
 
 /* ---- counters ---- */

@@ -6,7 +6,10 @@
 #include <fcntl.h>
 #include <grp.h>
 #include <linux/capability.h>
+#include <linux/seccomp.h>
+#include <sched.h>
 #include <seccomp.h>
+#include <signal.h>
 #include <sys/prctl.h>
 #include <sys/resource.h>
 #include <sys/socket.h>
@@ -25,36 +28,70 @@ struct sys_group {
 };
 
 static const int sys_base[] = {
-    SCMP_SYS(read), SCMP_SYS(write), SCMP_SYS(readv), SCMP_SYS(writev),
-    SCMP_SYS(close), SCMP_SYS(fstat), SCMP_SYS(newfstatat), SCMP_SYS(lseek),
-    SCMP_SYS(brk), SCMP_SYS(munmap), SCMP_SYS(mremap), SCMP_SYS(madvise),
-    SCMP_SYS(rt_sigaction), SCMP_SYS(rt_sigprocmask), SCMP_SYS(rt_sigreturn),
-    SCMP_SYS(sigaltstack), SCMP_SYS(poll), SCMP_SYS(ppoll),
-    SCMP_SYS(epoll_create1), SCMP_SYS(epoll_ctl), SCMP_SYS(epoll_wait),
-    SCMP_SYS(epoll_pwait), SCMP_SYS(epoll_pwait2), SCMP_SYS(clock_gettime),
-    SCMP_SYS(clock_nanosleep), SCMP_SYS(nanosleep), SCMP_SYS(gettimeofday),
-    SCMP_SYS(time), SCMP_SYS(getpid), SCMP_SYS(gettid), SCMP_SYS(getppid),
-    SCMP_SYS(getuid), SCMP_SYS(geteuid), SCMP_SYS(getgid), SCMP_SYS(getegid),
-    SCMP_SYS(getrandom), SCMP_SYS(futex), SCMP_SYS(restart_syscall),
-    SCMP_SYS(exit), SCMP_SYS(exit_group), SCMP_SYS(timerfd_settime),
-    SCMP_SYS(timerfd_create), SCMP_SYS(pipe2), SCMP_SYS(tgkill),
-    SCMP_SYS(eventfd2), SCMP_SYS(wait4), SCMP_SYS(sched_yield),
+    SCMP_SYS(read),
+    SCMP_SYS(write),
+    SCMP_SYS(readv),
+    SCMP_SYS(writev),
+    SCMP_SYS(close),
+    SCMP_SYS(fstat),
+    SCMP_SYS(newfstatat),
+    SCMP_SYS(lseek),
+    SCMP_SYS(brk),
+    SCMP_SYS(munmap),
+    SCMP_SYS(mremap),
+    SCMP_SYS(madvise),
+    SCMP_SYS(rt_sigaction),
+    SCMP_SYS(rt_sigprocmask),
+    SCMP_SYS(rt_sigreturn),
+    SCMP_SYS(sigaltstack),
+    SCMP_SYS(poll),
+    SCMP_SYS(ppoll),
+    SCMP_SYS(epoll_create1),
+    SCMP_SYS(epoll_ctl),
+    SCMP_SYS(epoll_wait),
+    SCMP_SYS(epoll_pwait),
+    SCMP_SYS(epoll_pwait2),
+    SCMP_SYS(clock_gettime),
+    SCMP_SYS(clock_nanosleep),
+    SCMP_SYS(nanosleep),
+    SCMP_SYS(gettimeofday),
+    SCMP_SYS(time),
+    SCMP_SYS(getpid),
+    SCMP_SYS(gettid),
+    SCMP_SYS(getppid),
+    SCMP_SYS(getuid),
+    SCMP_SYS(geteuid),
+    SCMP_SYS(getgid),
+    SCMP_SYS(getegid),
+    SCMP_SYS(getrandom),
+    SCMP_SYS(futex),
+    SCMP_SYS(restart_syscall),
+    SCMP_SYS(exit),
+    SCMP_SYS(exit_group),
+    SCMP_SYS(timerfd_settime),
+    SCMP_SYS(timerfd_create),
+    SCMP_SYS(pipe2),
+    SCMP_SYS(tgkill),
+    SCMP_SYS(eventfd2),
+    SCMP_SYS(wait4),
+    SCMP_SYS(sched_yield),
     SCMP_SYS(sysinfo), /* qsort() of glibc 2.36 on more than 1 KiB */
 };
 static const int sys_socket[] = {
-    SCMP_SYS(sendto), SCMP_SYS(recvfrom), SCMP_SYS(sendmsg),
-    SCMP_SYS(recvmsg), SCMP_SYS(accept), SCMP_SYS(accept4),
-    SCMP_SYS(shutdown), SCMP_SYS(getsockopt), SCMP_SYS(getsockname),
+    SCMP_SYS(sendto),      SCMP_SYS(recvfrom),   SCMP_SYS(sendmsg),
+    SCMP_SYS(recvmsg),     SCMP_SYS(accept),     SCMP_SYS(accept4),
+    SCMP_SYS(shutdown),    SCMP_SYS(getsockopt), SCMP_SYS(getsockname),
     SCMP_SYS(getpeername), SCMP_SYS(setsockopt),
 };
 static const int sys_file[] = {
-    SCMP_SYS(openat), SCMP_SYS(open), SCMP_SYS(stat), SCMP_SYS(lstat),
-    SCMP_SYS(statx), SCMP_SYS(access), SCMP_SYS(faccessat),
-    SCMP_SYS(faccessat2), SCMP_SYS(getdents64), SCMP_SYS(readlink),
-    SCMP_SYS(readlinkat), SCMP_SYS(rename), SCMP_SYS(renameat),
-    SCMP_SYS(unlink), SCMP_SYS(unlinkat), SCMP_SYS(fsync),
-    SCMP_SYS(ftruncate), SCMP_SYS(fchmod), SCMP_SYS(umask), SCMP_SYS(dup),
-    SCMP_SYS(statfs), SCMP_SYS(fstatfs),
+    SCMP_SYS(openat),    SCMP_SYS(open),       SCMP_SYS(stat),
+    SCMP_SYS(lstat),     SCMP_SYS(statx),      SCMP_SYS(access),
+    SCMP_SYS(faccessat), SCMP_SYS(faccessat2), SCMP_SYS(getdents64),
+    SCMP_SYS(readlink),  SCMP_SYS(readlinkat), SCMP_SYS(rename),
+    SCMP_SYS(renameat),  SCMP_SYS(unlink),     SCMP_SYS(unlinkat),
+    SCMP_SYS(fsync),     SCMP_SYS(ftruncate),  SCMP_SYS(fchmod),
+    SCMP_SYS(umask),     SCMP_SYS(dup),        SCMP_SYS(statfs),
+    SCMP_SYS(fstatfs),
 };
 static const int sys_ioctl[] = {SCMP_SYS(ioctl)};
 static const int sys_kill[] = {SCMP_SYS(kill)};
@@ -128,7 +165,28 @@ static int allow_narrow(scmp_filter_ctx ctx)
     return r;
 }
 
-static int enter_seccomp(uint32_t sys)
+/* fork() as glibc does it, with no new namespace, and what
+ * sandbox_tighten() needs. */
+static int allow_fork(scmp_filter_ctx ctx)
+{
+    const unsigned flags = CLONE_CHILD_SETTID | CLONE_CHILD_CLEARTID | SIGCHLD;
+    int r;
+
+    r = seccomp_rule_add(ctx, SCMP_ACT_ALLOW, SCMP_SYS(clone), 1,
+                         SCMP_A0(SCMP_CMP_EQ, flags, 0));
+    if (r == 0)
+        r = seccomp_rule_add(ctx, SCMP_ACT_ALLOW, SCMP_SYS(set_robust_list), 0);
+    if (r == 0)
+        r = seccomp_rule_add(ctx, SCMP_ACT_ALLOW, SCMP_SYS(prctl), 1,
+                             SCMP_A0(SCMP_CMP_EQ, PR_SET_PDEATHSIG, 0));
+    if (r == 0)
+        r = seccomp_rule_add(ctx, SCMP_ACT_ALLOW, SCMP_SYS(seccomp), 1,
+                             SCMP_A0(SCMP_CMP_EQ, SECCOMP_SET_MODE_FILTER, 0));
+    return r;
+}
+
+/* @param more  a second filter: no-new-privs is set and stays */
+static int enter_seccomp(uint32_t sys, bool more)
 {
     scmp_filter_ctx ctx = seccomp_init(SCMP_ACT_KILL_PROCESS);
     int r = 0;
@@ -137,6 +195,8 @@ static int enter_seccomp(uint32_t sys)
         return -ENOMEM;
     /* libxenstore reads in a thread of its own: it is confined as well. */
     r = seccomp_attr_set(ctx, SCMP_FLTATR_CTL_TSYNC, 1);
+    if (r == 0 && more)
+        r = seccomp_attr_set(ctx, SCMP_FLTATR_CTL_NNP, 0);
     for (size_t i = 0; i < ARRAY_LEN(sys_groups) && r == 0; i++)
         if (sys_groups[i].flag == 0 || (sys & sys_groups[i].flag))
             r = allow_calls(ctx, &sys_groups[i]);
@@ -149,6 +209,8 @@ static int enter_seccomp(uint32_t sys)
         r = allow_memory(ctx, sys);
     if (r == 0)
         r = allow_narrow(ctx);
+    if (r == 0 && (sys & SANDBOX_SYS_FORK))
+        r = allow_fork(ctx);
     if (r == 0)
         r = seccomp_load(ctx);
     seccomp_release(ctx);
@@ -236,6 +298,15 @@ int sandbox_enter(const struct sandbox *s)
     if (r == 0 && prctl(PR_SET_DUMPABLE, 0) != 0)
         r = err_last();
     if (r == 0)
-        r = enter_seccomp(s->sys);
+        r = enter_seccomp(s->sys, false);
     return r;
+}
+
+int sandbox_tighten(uint32_t sys, pid_t parent)
+{
+    if (prctl(PR_SET_PDEATHSIG, SIGKILL) != 0)
+        return err_last();
+    if (getppid() != parent)
+        return -ESRCH;
+    return enter_seccomp(sys, true);
 }

@@ -4,6 +4,8 @@
 #ifndef SQ_FIREWALLVM_NAMES_IMPL_H
 #define SQ_FIREWALLVM_NAMES_IMPL_H
 
+#include <sys/socket.h>
+
 #include "firewallvm/names.h"
 
 /* Index of uses and marks by action. */

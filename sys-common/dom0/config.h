@@ -12,6 +12,7 @@
 #include <stdint.h>
 
 #include "dom0/problems.h"
+#include "dom0/usb_policy.h"
 #include "lib/ipaddr.h"
 #include "lib/parse.h"
 #include "rules/rule.h"
@@ -82,6 +83,9 @@ enum config_key {
     KEY_NS_UPLINK,
     KEY_NS_BRIDGE,
     KEY_RULE,
+    KEY_USB_ALLOW,
+    KEY_USB_DENY,
+    KEY_USB_ASSIGN,
     KEY_COUNT
 };
 
@@ -120,6 +124,8 @@ struct config_qube {
     bool has_firewall;         /* a [Firewall] section is there */
     struct config_rule *rules; /* owned */
     size_t n_rules;
+
+    struct usb_policy usb; /* [USB]; owned */
 
     /* Set by plan_resolve(); overrides of the file come in here first. */
     uint32_t qid;      /* 0: not yet assigned */

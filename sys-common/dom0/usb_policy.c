@@ -16,16 +16,16 @@
 
 static const char *const mode_names[] = {"manual", "ask", "auto", "required"};
 
-const char *usb_mode_name(enum usb_mode m)
+const char *usb_assign_mode_name(enum usb_assign_mode m)
 {
     return mode_names[m];
 }
 
-int usb_mode_parse(struct text t, enum usb_mode *ret)
+int usb_assign_mode_parse(struct text t, enum usb_assign_mode *ret)
 {
     for (size_t i = 0; i < ARRAY_LEN(mode_names); i++) {
         if (text_eq(t, mode_names[i])) {
-            *ret = (enum usb_mode)i;
+            *ret = (enum usb_assign_mode)i;
             return 0;
         }
     }
@@ -170,14 +170,15 @@ int usb_assign_parse(struct text words, struct usb_assign *ret,
 
     while (parse_split(&words, ' ', &word) && word.len == 0)
         ;
-    if (word.len == 0 || usb_mode_parse(word, &out.mode) < 0)
+    if (word.len == 0 || usb_assign_mode_parse(word, &out.mode) < 0)
         return bad(why, word, "is no mode: manual, ask, auto or required");
     while (parse_split(&words, ' ', &word)) {
         if (word.len > 0 && take_assign_word(word, &out, why) < 0)
             return -EBADMSG;
     }
     if (!out.sel.has_port && !out.sel.has_id && !out.sel.has_class)
-        return bad(why, text_of(usb_mode_name(out.mode)), "names no device");
+        return bad(why, text_of(usb_assign_mode_name(out.mode)),
+                   "names no device");
     *ret = out;
     return 0;
 }

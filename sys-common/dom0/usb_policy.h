@@ -43,7 +43,12 @@ struct usb_want {
     bool keyboard, pointer; /* with evdev: at least one */
 };
 
-enum usb_mode { USB_MANUAL, USB_ASK, USB_AUTO, USB_REQUIRED };
+enum usb_assign_mode {
+    USB_ASSIGN_MANUAL,
+    USB_ASSIGN_ASK,
+    USB_ASSIGN_AUTO,
+    USB_ASSIGN_REQUIRED
+};
 
 struct usb_line {
     struct usb_select sel;
@@ -53,7 +58,7 @@ struct usb_line {
 
 struct usb_assign {
     struct usb_select sel;
-    enum usb_mode mode;
+    enum usb_assign_mode mode;
     struct usb_want want;
     unsigned line;
 };
@@ -122,8 +127,8 @@ int usb_policy_add_line(struct usb_policy *p, const struct usb_line *l);
 int usb_policy_add_assign(struct usb_policy *p, const struct usb_assign *a);
 void usb_policy_free(struct usb_policy *p);
 
-const char *usb_mode_name(enum usb_mode m);
+const char *usb_assign_mode_name(enum usb_assign_mode m);
 /** @return 0; -EBADMSG */
-int usb_mode_parse(struct text t, enum usb_mode *ret);
+int usb_assign_mode_parse(struct text t, enum usb_assign_mode *ret);
 
 #endif

@@ -161,18 +161,18 @@ static void test_without_interfaces(void **state)
 static const struct {
     const char *lines;
     unsigned want; /* line that counts; 0: none */
-    enum usb_mode mode;
+    enum usb_assign_mode mode;
 } ASSIGNS[] = {
     {"", 0, 0},
-    {"Assign=auto 1234:abcd\n", 5, USB_AUTO},
+    {"Assign=auto 1234:abcd\n", 5, USB_ASSIGN_AUTO},
     {"Assign=auto 1234:abce\n", 0, 0},
-    {"Assign=auto Storage\nAssign=ask 1234:abcd\n", 6, USB_ASK},
-    {"Assign=ask sys-usb:2-1.3\nAssign=auto 1234:abcd\n", 5, USB_ASK},
-    {"Assign=auto 1234:abcd\nAssign=ask 1234:abcd\n", 5, USB_AUTO},
+    {"Assign=auto Storage\nAssign=ask 1234:abcd\n", 6, USB_ASSIGN_ASK},
+    {"Assign=ask sys-usb:2-1.3\nAssign=auto 1234:abcd\n", 5, USB_ASSIGN_ASK},
+    {"Assign=auto 1234:abcd\nAssign=ask 1234:abcd\n", 5, USB_ASSIGN_AUTO},
     {"Assign=required sys-usb:2-1.3 1234:abcd\nAssign=ask sys-usb:2-1.3\n", 5,
-     USB_REQUIRED},
-    {"Assign=auto *\nAssign=manual Keyboard\n", 6, USB_MANUAL},
-    {"Assign=auto Input\nAssign=manual *\n", 5, USB_AUTO},
+     USB_ASSIGN_REQUIRED},
+    {"Assign=auto *\nAssign=manual Keyboard\n", 6, USB_ASSIGN_MANUAL},
+    {"Assign=auto Input\nAssign=manual *\n", 5, USB_ASSIGN_AUTO},
 };
 
 static void test_assigned(void **state)
@@ -208,7 +208,7 @@ static void test_want(void **state)
     assert_true(a.want.some && a.want.ifaces == 0x80000005u);
     assert_true(a.want.evdev && a.want.keyboard && a.want.pointer);
     assert_int_equal(usb_assign_parse(text_of("required *"), &a, why), 0);
-    assert_true(!a.want.some && !a.want.evdev && a.mode == USB_REQUIRED);
+    assert_true(!a.want.some && !a.want.evdev && a.mode == USB_ASSIGN_REQUIRED);
 }
 
 static const struct {

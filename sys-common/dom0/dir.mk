@@ -6,11 +6,11 @@ D0 := sys-common/dom0
 # What has no effects: configuration, plan, keys, requests.
 $(eval $(call library,dom0pure,$(addprefix $(D0)/,config.c config_value.c \
   config_check.c keys.c keyset.c plan.c problems.c request.c section.c \
-  usb_claim.c usb_plan.c usb_policy.c)))
+  usb_claim.c usb_keys.c usb_plan.c usb_policy.c)))
 # Files and sockets of both programs.
 $(eval $(call library,dom0,$(addprefix $(D0)/,config_load.c image.c \
   control.c job.c manager.c manager_config.c platform.c report.c \
-  rules_edit.c serve.c worker.c platform_netns.c netns_child.c netns_console.c netns_link.c)))
+  rules_edit.c serve.c usb_world.c worker.c platform_netns.c netns_child.c netns_console.c netns_link.c)))
 D0_PURE_LIBS := dom0pure device qubesdb rules lib
 D0_PURE_LD := -linih -ljansson $(LIB_LIBS)
 D0_LD := $(D0_PURE_LD) -lsodium -lmnl

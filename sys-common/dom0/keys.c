@@ -10,6 +10,7 @@
 #include <string.h>
 #include <sys/socket.h>
 
+#include "dom0/usb_keys.h"
 #include "lib/err.h"
 #include "rules/rule_format.h"
 
@@ -274,6 +275,8 @@ int keys_desired(const struct keys_world *w, size_t index, struct keyset *ret)
     add_provider(&b, w, q);
     add_uplink(&b, q);
     add_clients(&b, w, q);
+    if (!b.err && w->usb && w->run[index].has_domid)
+        b.err = usb_keys_add(w->usb, q->name, w->run[index].domid, ret);
     keyset_sort(ret);
     return b.err;
 }

@@ -13,7 +13,7 @@ static const struct usb_assign *claim_of(const struct usb_fact_qube *q,
     const struct usb_assign *a;
     struct usb_ruling r;
 
-    if (!q->running || !q->policy)
+    if (!q->running || q->stopping || !q->policy)
         return NULL;
     a = usb_policy_assigned(q->policy, d, ret_rank);
     if (!a || a->mode == USB_ASSIGN_MANUAL)

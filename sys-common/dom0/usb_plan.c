@@ -387,7 +387,7 @@ enum usb_refusal usb_plan_check(const struct usb_plan *p,
     usb_policy_rule(q->policy, &d->d, want, &ret->ruling);
     if (!ret->ruling.allowed)
         return USB_DENIED;
-    if (!q->running)
+    if (!q->running || q->stopping)
         return USB_OFF;
     if (a) {
         ret->who = a->qube;

@@ -36,6 +36,7 @@ struct usb_fact_qube {
     bool running;
     uint32_t domid;                  /* when running */
     const struct usb_policy *policy; /* NULL: takes no devices */
+    bool stopping;                   /* keeps what it has, gets no more */
 };
 
 /** A device as its USBVM reports it now. */

@@ -17,7 +17,7 @@
 #include <stdint.h>
 
 #define EXPORT_HELLO_BYTE 'F'
-#define EXPORT_REASONS 48 /* at least as many as usbvm/protocol counts */
+#define EXPORT_REASONS 64 /* at least as many as usbvm/protocol counts */
 #define EXPORT_TEXT_MAX 512
 
 enum usb_export_kind { EXPORT_STATE = 1, EXPORT_STAT = 2 };

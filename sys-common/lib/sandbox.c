@@ -128,8 +128,20 @@ static int allow_narrow(scmp_filter_ctx ctx)
     return r;
 }
 
-static int enter_seccomp(uint32_t sys)
+static int allow_ioctls(scmp_filter_ctx ctx, const struct sandbox *s)
 {
+    int r = 0;
+
+    for (size_t i = 0; i < s->n_ioctls && r == 0; i++)
+        r = seccomp_rule_add(
+            ctx, SCMP_ACT_ALLOW, SCMP_SYS(ioctl), 1,
+            SCMP_A1(SCMP_CMP_MASKED_EQ, 0xffffffffu, s->ioctls[i]));
+    return r;
+}
+
+static int enter_seccomp(const struct sandbox *s)
+{
+    uint32_t sys = s->sys;
     scmp_filter_ctx ctx = seccomp_init(SCMP_ACT_KILL_PROCESS);
     int r = 0;
 
@@ -149,6 +161,8 @@ static int enter_seccomp(uint32_t sys)
         r = allow_memory(ctx, sys);
     if (r == 0)
         r = allow_narrow(ctx);
+    if (r == 0)
+        r = allow_ioctls(ctx, s);
     if (r == 0)
         r = seccomp_load(ctx);
     seccomp_release(ctx);
@@ -236,6 +250,6 @@ int sandbox_enter(const struct sandbox *s)
     if (r == 0 && prctl(PR_SET_DUMPABLE, 0) != 0)
         r = err_last();
     if (r == 0)
-        r = enter_seccomp(s->sys);
+        r = enter_seccomp(s);
     return r;
 }

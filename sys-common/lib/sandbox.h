@@ -32,6 +32,9 @@ struct sandbox {
     uint64_t keep_caps;  /* bit n = capability n stays permitted+effective */
     const char *root;    /* chroot target, NULL for none */
     uint32_t sys;        /* SANDBOX_SYS_* */
+    const unsigned long *ioctls; /* the only requests that ioctl(2) may name;
+                                  * not together with SANDBOX_SYS_IOCTL */
+    size_t n_ioctls;
     uint64_t max_memory; /* RLIMIT_AS in bytes, 0 for none */
     uint32_t max_files;  /* RLIMIT_NOFILE, 0 for 64 */
 };

@@ -16,9 +16,15 @@
 #include <stddef.h>
 #include <stdint.h>
 
+#include "device/usb_grant.h"
+
 #define EXPORT_HELLO_BYTE 'F'
 #define EXPORT_REASONS 64 /* at least as many as usbvm/protocol counts */
-#define EXPORT_TEXT_MAX 512
+/** Both ends of a device name it by this number in their PDUs: dom0 writes
+ *  it as devid into the attach key. */
+#define EXPORT_DEVID(vport) (UINT32_C(1) << 16 | (uint32_t)(vport))
+/** usb-export's own user, one for each device. */
+#define EXPORT_UID(vport) (61000u + ((uint32_t)(vport)-USB_GRANT_VPORT_MIN) / 2)
 
 enum usb_export_kind { EXPORT_STATE = 1, EXPORT_STAT = 2 };
 
@@ -72,13 +78,13 @@ struct usb_export_rec {
 int export_msg_check(const struct usb_export_rec *untrusted_rec, size_t len);
 
 /** Value of /sysqube-status/usb-export/<id> after a checked state record.
- *  @return @p buf, NUL terminated */
-const char *export_msg_status(const struct usb_export_rec *rec, char *buf,
-                              size_t cap);
+ *  @return @p ret, NUL terminated */
+const char *export_msg_status(const struct usb_export_rec *rec,
+                              char ret[USB_GRANT_TEXT_MAX]);
 
 /** Value of /sysqube-status/usb-stat/<id> of a checked record.
- *  @return @p buf, NUL terminated, cut at @p cap */
-const char *export_msg_stat(const struct usb_export_rec *rec, char *buf,
-                            size_t cap);
+ *  @return @p ret, NUL terminated */
+const char *export_msg_stat(const struct usb_export_rec *rec,
+                            char ret[USB_GRANT_TEXT_MAX]);
 
 #endif

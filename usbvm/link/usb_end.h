@@ -19,7 +19,7 @@
 
 #define USB_END_STAGE 16384u /* read at once; large rests bypass it */
 #define USB_END_ITEM_IOV 3u
-#define USB_END_TURN 64 /* PDUs in one turn of the loop */
+#define USB_END_TURN 128 /* steps in one turn of the loop: heads and rests */
 
 /** Something to send. Lives in the owner's struct; may not be moved or freed
  *  between usb_end_push() and its sent(). */

@@ -10,3 +10,10 @@ $(eval $(call unit_test,test_usbvmd_descr,tests/unit/test_usbvmd_descr.c,\
 $(eval $(call fuzz_target,fuzz_uevent,tests/fuzz/fuzz_uevent.c,usbvm device lib))
 $(eval $(call fuzz_target,fuzz_usb_descr,tests/fuzz/fuzz_usb_descr.c,\
   usbvm device lib))
+
+# usbvm/protocol: PDU codec, descriptors and the PDU firewall, pure; both
+# ends of a USB connection share it. Link with $(USBPROTO_LD).
+USBPROTO_LD := -lsodium
+$(eval $(call library,usbproto,usbvm/protocol/usbip_pdu.c))
+$(eval $(call unit_test,test_usbip_pdu,tests/unit/test_usbip_pdu.c tests/mock/hexfile.c,\
+  usbproto lib))

@@ -13,6 +13,9 @@
 #include <sys/uio.h>
 
 #define VCHAN_PORT_QUBESDB 111u
+/** The one request of ioctl(2) that an open vchan makes: on xen
+ *  IOCTL_EVTCHN_NOTIFY of <xen/evtchn.h>. */
+#define VCHAN_IOCTL 0x00044504ul
 
 enum vchan_body { VCHAN_XEN, VCHAN_UNIX };
 

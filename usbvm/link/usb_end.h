@@ -28,6 +28,7 @@ struct usb_end_item {
     struct iovec iov[USB_END_ITEM_IOV]; /* used up as it is sent */
     unsigned n;
     void (*sent)(struct usb_end_item *item, void *arg);
+    void *owner; /* for sent() */
 };
 
 struct usb_end;

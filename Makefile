@@ -118,4 +118,4 @@ programs: $(patsubst %,$(BUILD)/bin/%,$(PROGRAMS))
 unit: $(patsubst %,$(BUILD)/test/%,$(UNIT_TESTS))
 
 clean: ## remove the build folder (caches outside the tree stay)
-	rm -rf $(BUILD) build-clang build-asan
+	rm -rf $(BUILD) $(BUILD)-asan build-clang

@@ -1,9 +1,11 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
 # tests: what runs them, and the packages a bare Debian 12 lacks.
 
-.PHONY: test check check-netns check-asan fuzz fuzz-smoke lint build-both \
+.PHONY: test check check-netns check-asan asan-unit fuzz fuzz-smoke lint build-both \
   deps format format-check
 FUZZ_SECONDS ?= 4
+
+include $(wildcard tests/property/dir.mk tests/bench/dir.mk)
 
 # The included file is made first, and make starts anew with it: so every
 # target but these finds the packages there. tests/packages is the one list.
@@ -22,21 +24,23 @@ build-both: programs ## build every program with gcc and with clang
 	@$(MAKE) --no-print-directory CC=clang BUILD=build-clang programs
 
 test: deps ## unit, netns and fuzz smoke tests, lints, both compilers
-	@$(MAKE) --no-print-directory -j2 programs unit image-trees
+	@$(MAKE) --no-print-directory -j2 programs unit test-tools image-trees
 	@$(MAKE) --no-print-directory -j2 CC=clang BUILD=build-clang programs
+	@$(MAKE) --no-print-directory -j2 asan-unit
 	@$(MAKE) --no-print-directory -j2 fuzzers
 	@FUZZ_SECONDS=$(FUZZ_SECONDS) tests/run --build $(BUILD)
 
 check: programs unit ## lints and unit tests only
 	@tests/run --build $(BUILD) lint unit
 
-check-netns: programs image-trees ## tests against the real kernel in namespaces
+check-netns: programs test-tools image-trees ## tests against the real kernel in namespaces
 	@tests/run --build $(BUILD) netns
 
-check-asan: ## unit tests with address and undefined-behaviour sanitizers
-	@$(MAKE) --no-print-directory BUILD=build-asan CFLAGS='-O1 -g' \
+asan-unit: # the unit tests with their sanitizers, in a folder of their own
+	@$(MAKE) --no-print-directory BUILD=$(BUILD)-asan CFLAGS='-O1 -g' \
 	  SAN='-fsanitize=address,undefined -fno-sanitize-recover=undefined' unit
-	@tests/run --build build-asan unit
+check-asan: asan-unit ## unit tests with address and undefined-behaviour sanitizers
+	@tests/run --build $(BUILD) asan
 
 fuzz-smoke: fuzzers ## FUZZ_SECONDS (4) for each fuzzer
 	@FUZZ_SECONDS=$(FUZZ_SECONDS) tests/run --build $(BUILD) fuzz

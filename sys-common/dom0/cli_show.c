@@ -300,14 +300,15 @@ void cli_show_usb(const json_t *answer)
 void cli_show_problems(const struct problems *p, size_t qubes)
 {
     char line[PROBLEM_TEXT_MAX + 256];
+    size_t n = problems_count(p);
 
     for (size_t i = 0; i < p->n; i++)
         fprintf(stderr, "%s\n", problems_line(&p->v[i], line, sizeof(line)));
-    if (problems_count(p) == 0)
+    if (n == 0)
         printf("%zu qubes, no mistakes\n", qubes);
     else
-        fprintf(stderr, "%zu mistakes: nothing would be started\n",
-                problems_count(p));
+        fprintf(stderr, "%zu mistake%s: nothing would be started\n", n,
+                n == 1 ? "" : "s");
 }
 
 void cli_show_problems_json(const struct problems *p)

@@ -72,6 +72,7 @@ enum config_key {
     KEY_MAC,
     KEY_IPV6,
     KEY_AUTOSTART,
+    KEY_RESTART,
     KEY_KERNEL,
     KEY_UP_MODE,
     KEY_UP_ADDRESS,
@@ -107,6 +108,7 @@ struct config_qube {
     size_t n_pci;
     enum config_bool ipv6; /* unset: as the netvm */
     bool autostart;
+    enum config_bool restart; /* unset: yes, but for a plain qube */
     char kernel_options[CONFIG_TEXT_MAX];
 
     enum qube_uplink uplink;

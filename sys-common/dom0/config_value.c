@@ -157,6 +157,16 @@ static int set_autostart(struct parser *ps, struct text v)
     return r;
 }
 
+static int set_restart(struct parser *ps, struct text v)
+{
+    unsigned k;
+    int r = set_choice(v, bool_names, ARRAY_LEN(bool_names), &k);
+
+    if (!r)
+        ps->q->restart = (enum config_bool)k;
+    return r;
+}
+
 static int set_kernel(struct parser *ps, struct text v)
 {
     if (!text_printable(v))
@@ -355,6 +365,7 @@ const struct key_def config_qube_keys[] = {
      "a unicast MAC address as 00:16:3e:5e:6c:00"},
     {"Qube", "IPv6", false, set_ipv6, KEY_IPV6, WANT_BOOL},
     {"Qube", "Autostart", false, set_autostart, KEY_AUTOSTART, WANT_BOOL},
+    {"Qube", "Restart", false, set_restart, KEY_RESTART, WANT_BOOL},
     {"Qube", "KernelOptions", false, set_kernel, KEY_KERNEL,
      "printable ASCII of at most 255 bytes"},
     {"Uplink", "Mode", false, set_up_mode, KEY_UP_MODE, "dhcp or static"},

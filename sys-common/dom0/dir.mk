@@ -59,7 +59,7 @@ install-dom0: $(addprefix $(BUILD)/bin/,sysqubed sysqube sysqube-qdb) ## install
 	    qubes/sys-usb.conf qubes/work.conf qubes/untrusted.conf; do \
 	    install -Dm644 $(D0)/example/$$f $(DESTDIR)/etc/sysqube/$$f; \
 	  done; fi
-	$(Q)install -dm755 $(DESTDIR)/var/lib/sysqube $(DESTDIR)/var/empty
+	$(Q)install -dm755 $(DESTDIR)/var/lib/sysqube
 uninstall-dom0: ## remove what install-dom0 installed; keeps /etc/sysqube
 	$(Q)rm -f $(DESTDIR)$(PREFIX)/sbin/sysqubed $(DESTDIR)$(PREFIX)/bin/sysqube \
 	  $(DESTDIR)/lib/systemd/system/sysqubed.service \

@@ -234,10 +234,12 @@ static bool begin_part(struct jobs *j, struct job *o, struct part *p,
         set_phase(p, PH_RUNNING);
         return false;
     }
-    if (q->state != QUBE_STARTING)
+    if (q->state != QUBE_STARTING) {
+        manager_no_restart(j->m, index);
         control_progress(o->client, "%s: starting (%s, image %s)", p->name,
                          config_kind_name(j->m->cfg.qubes[index]->kind),
                          j->m->cfg.qubes[index]->image);
+    }
     if (manager_start(j->m, index)) {
         part_failed(o, p, &q->error);
         return true;

@@ -287,15 +287,21 @@ static void on_worker_clean(void *arg)
 static int start_worker(struct manager *m, size_t index)
 {
     struct qube *q = m->qubes[index];
-    char dir[CONFIG_PATH_MAX + 64];
+    char dir[CONFIG_PATH_MAX + 64], root[CONFIG_PATH_MAX + 64];
     struct worker_args a = {.exe = m->cfg.d.worker,
                             .name = m->cfg.qubes[index]->name,
                             .domid = q->domid,
                             .body = m->platform->ops->body,
+                            .root = root,
                             .changed = on_worker,
                             .clean = on_worker_clean,
                             .arg = q};
+    int r;
 
+    snprintf(root, sizeof(root), "%s/empty", m->cfg.d.run_dir);
+    r = io_mkdirs(root, 0555);
+    if (r)
+        return r;
     if (m->platform->ops->vchan_dir(m->platform, q->domid, dir, sizeof(dir)))
         a.dir = dir;
     return worker_new(m->loop, &a, &q->worker);
@@ -386,6 +392,7 @@ int manager_start(struct manager *m, size_t index)
     q->error = (struct manager_error){0};
     q->died = NULL;
     q->vif_failed = false;
+    q->restart_at_ms = 0;
     r = run_steps(m, index, &step, why);
     if (r) {
         fail_start(m, index, step, why, "mend the cause, then run: sysqube up");
@@ -403,6 +410,7 @@ int manager_stop(struct manager *m, size_t index)
     enum qube_state was;
     int r;
 
+    manager_no_restart(m, index);
     if (!q->has_domid || q->state == QUBE_STOPPING)
         return 0;
     was = q->state;
@@ -414,6 +422,54 @@ int manager_stop(struct manager *m, size_t index)
     return r;
 }
 
+/* ---- starting again what died by itself ---- */
+
+static bool wants_restart(const struct config_qube *c)
+{
+    return c->restart == CONFIG_UNSET ? c->kind != KIND_QUBE
+                                      : c->restart == CONFIG_YES;
+}
+
+void manager_no_restart(struct manager *m, size_t index)
+{
+    m->qubes[index]->restart_at_ms = 0;
+    m->qubes[index]->restarts = 0;
+}
+
+/* Sooner after a long life than after a short one: a qube that dies in its
+ * boot must not keep the machine busy. */
+static void restart_later(struct manager *m, size_t index, uint64_t lived_ms)
+{
+    struct qube *q = m->qubes[index];
+    uint64_t wait_ms = MANAGER_RESTART_MS;
+
+    if (!wants_restart(m->cfg.qubes[index]))
+        return;
+    if (lived_ms >= MANAGER_RESTART_MAX_MS)
+        q->restarts = 0;
+    for (unsigned i = 0; i < q->restarts && wait_ms < MANAGER_RESTART_MAX_MS;
+         i++)
+        wait_ms *= 2;
+    if (wait_ms > MANAGER_RESTART_MAX_MS)
+        wait_ms = MANAGER_RESTART_MAX_MS;
+    q->restarts++;
+    q->restart_at_ms = io_now_ms() + wait_ms;
+    log_info("%s: it is started again in %.1f s", m->cfg.qubes[index]->name,
+             (double)wait_ms / 1000.0);
+}
+
+static void restart_due(struct manager *m, size_t index)
+{
+    struct qube *q = m->qubes[index];
+    int up = manager_netvm(m, index);
+
+    if (!q->restart_at_ms || io_now_ms() < q->restart_at_ms ||
+        (up >= 0 && m->qubes[up]->state != QUBE_RUNNING))
+        return;
+    if (manager_start(m, index))
+        restart_later(m, index, 0);
+}
+
 static void on_died(uint32_t domid, const char *why, void *arg)
 {
     struct manager *m = arg;
@@ -421,10 +477,15 @@ static void on_died(uint32_t domid, const char *why, void *arg)
     for (size_t i = 0; i < m->cfg.n; i++) {
         struct qube *q = m->qubes[i];
         bool starting = q->state == QUBE_STARTING;
+        uint64_t lived_ms = io_now_ms() - q->since_ms;
 
         if (!q->has_domid || q->domid != domid)
             continue;
         log_info("%s: domain %u %s", m->cfg.qubes[i]->name, domid, why);
+        if (q->state == QUBE_RUNNING)
+            restart_later(m, i, lived_ms);
+        else if (starting && q->restarts > 0)
+            restart_later(m, i, 0);
         clean_up(m, i);
         set_state(q, starting ? QUBE_FAILED : QUBE_OFF);
         q->died = why;
@@ -456,6 +517,8 @@ static void check_boot(struct manager *m, size_t index)
         worker_trouble(q->worker)[0] ? ": " : "", worker_trouble(q->worker));
     fail_start(m, index, "boot", why, "see its console log");
     undo(m, index);
+    if (q->restarts > 0)
+        restart_later(m, index, 0);
 }
 
 static void on_tick(void *arg)
@@ -464,6 +527,8 @@ static void on_tick(void *arg)
 
     for (size_t i = 0; i < m->cfg.n; i++)
         check_boot(m, i);
+    for (size_t i = 0; i < m->cfg.n; i++)
+        restart_due(m, i);
     attach_clients(m);
     (void)loop_timer_start(m->tick, 500);
     m->changed(m->arg);

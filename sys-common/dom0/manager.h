@@ -16,6 +16,10 @@
 #include "dom0/worker.h"
 
 #define MANAGER_DOWN_MS 8000 /* orderly shutdown, then it is ended */
+/* Wait before what died is started again: doubled each time up to the second
+ * value, and from the first again when it lived that long. */
+#define MANAGER_RESTART_MS 1000
+#define MANAGER_RESTART_MAX_MS 60000
 
 enum qube_state {
     QUBE_OFF,
@@ -45,6 +49,8 @@ struct qube {
     uint64_t since_ms; /* of the state */
     struct worker *worker;
     const char *died; /* why it last ended; static */
+    uint64_t restart_at_ms; /* 0: it is not to be started again */
+    unsigned restarts;      /* in a row, each after a short life */
     struct manager_error error;
 };
 
@@ -89,6 +95,8 @@ int manager_start(struct manager *m, size_t index);
 int manager_stop(struct manager *m, size_t index);
 /** End it now and clean up: QUBE_OFF. */
 void manager_kill(struct manager *m, size_t index);
+/** One that died is not started again by itself: a person has other plans. */
+void manager_no_restart(struct manager *m, size_t index);
 
 /** Write every running qube's desired state (only what changed is sent). */
 void manager_update(struct manager *m);

@@ -120,6 +120,7 @@ static void put_run_time(json_t *o, const struct manager *m, size_t i)
         o, "trouble",
         text_or_null(q->worker ? worker_trouble(q->worker) : NULL));
     json_object_set_new(o, "died", text_or_null(q->died));
+    json_object_set_new(o, "restarting", json_boolean(q->restart_at_ms != 0));
     json_object_set_new(o, "error", error_json(&q->error));
     json_object_set_new(o, "vif", text_or_null(manager_vif_status(m, i)));
     json_object_set_new(

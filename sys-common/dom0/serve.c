@@ -148,6 +148,14 @@ static void do_down(struct serve *s, struct control_client *c,
 
     if (!pick(s, c, r, is_up, want, &n))
         return;
+    for (size_t i = 0; i < s->m->cfg.n; i++) {
+        bool named = r->n_names == 0;
+
+        for (size_t k = 0; k < n; k++)
+            named |= want[k] == s->m->cfg.qubes[i];
+        if (named)
+            manager_no_restart(s->m, i);
+    }
     client = hangs_on(s, want, n, &netvm);
     if (client && !r->force) {
         send_error(c, netvm, "shut down",

@@ -24,7 +24,9 @@ struct item {
 struct worker {
     struct loop *loop;
     struct worker_args a;
+    char name[CONFIG_NAME_MAX];
     char dir[CONFIG_PATH_MAX + 64];
+    char root[CONFIG_PATH_MAX + 64];
     int fd;
     pid_t pid;
     struct loop_io *io;
@@ -273,6 +275,8 @@ static int start(struct worker *w)
                     domid,
                     (char[]){"--uid"},
                     uid,
+                    (char[]){"--root"},
+                    w->root,
                     (char[]){"--body"},
                     (char[]){"unix"},
                     (char[]){"--dir"},
@@ -284,8 +288,8 @@ static int start(struct worker *w)
     snprintf(domid, sizeof(domid), "%u", w->a.domid);
     snprintf(uid, sizeof(uid), "%u", (unsigned)qdb_worker_uid(w->a.domid));
     if (!w->a.dir) {
-        argv[6] = xen;
-        argv[7] = NULL;
+        argv[8] = xen;
+        argv[9] = NULL;
     }
     r = privsep_spawn(w->a.exe, argv, &w->fd, &w->pid);
     if (r)
@@ -317,6 +321,10 @@ int worker_new(struct loop *loop, const struct worker_args *a,
         return -ENOMEM;
     w->loop = loop;
     w->a = *a;
+    snprintf(w->name, sizeof(w->name), "%s", a->name);
+    w->a.name = w->name;
+    snprintf(w->root, sizeof(w->root), "%s", a->root);
+    w->a.root = w->root;
     w->fd = -1;
     w->backoff_ms = WORKER_BACKOFF_MIN_MS;
     if (a->dir) {

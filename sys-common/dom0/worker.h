@@ -24,10 +24,11 @@ struct worker;
 
 struct worker_args {
     const char *exe;  /* path of sysqube-qdb, borrowed for ever */
-    const char *name; /* of the qube, for the log; borrowed for ever */
+    const char *name; /* of the qube, for the log; copied */
     uint32_t domid;
     const char *body; /* "xen" or "unix"; static */
     const char *dir;  /* folder of the sockets; NULL on xen; copied */
+    const char *root; /* an empty folder to be confined in; copied */
     /** Status or connection changed. */
     void (*changed)(void *arg);
     /** Before a worker is started again: remove what the last one left. */

@@ -7,7 +7,8 @@
  *
  * Life of a worker, as sysqubed sees it:
  *   privsep_spawn("sysqube-qdb", "--domid" N "--body" xen|unix
- *                 ["--dir" DIR] "--uid" U)     U: see qdb_worker_uid()
+ *                 ["--dir" DIR] ["--root" DIR] "--uid" U)
+ *                 U: see qdb_worker_uid(); --root: an empty folder
  *   SET... SYNCED      the whole desired state, then the VM is answered
  *   <- CONNECTED       the VM has attached and has the whole state
  *   SET, RM            changes at any time, before or after CONNECTED

@@ -23,7 +23,7 @@
 #include "qubesdb/qdb_worker.h"
 #include "vchan/vchan.h"
 
-#define WORKER_ROOT "/var/empty"
+#define WORKER_ROOT "/var/empty" /* unless --root says another */
 #define WORKER_RING 4096u
 #define WORKER_MAX_MEMORY (64u * 1024 * 1024)
 #define WORKER_MAX_FILES 32u
@@ -48,6 +48,7 @@ struct options {
     uint32_t uid;
     enum vchan_body body;
     const char *dir;
+    const char *root;
 };
 
 /* The last records before the end: worth a short wait, no more. */
@@ -264,12 +265,13 @@ static int parse_options(int argc, char **argv, struct options *ret)
         {"body", required_argument, NULL, 'b'},
         {"dir", required_argument, NULL, 'd'},
         {"uid", required_argument, NULL, 'u'},
+        {"root", required_argument, NULL, 'r'},
         {0},
     };
     const char *body = "";
     int c, r = 0;
 
-    *ret = (struct options){0};
+    *ret = (struct options){.root = WORKER_ROOT};
     while (r == 0 && (c = getopt_long(argc, argv, "", longs, NULL)) != -1) {
         if (c == 'n')
             r = parse_number(optarg, WORKER_DOMID_MAX, &ret->domid);
@@ -277,6 +279,8 @@ static int parse_options(int argc, char **argv, struct options *ret)
             r = parse_number(optarg, UINT32_MAX - 1, &ret->uid);
         else if (c == 'd')
             ret->dir = optarg;
+        else if (c == 'r')
+            ret->root = optarg;
         else if (c == 'b')
             body = optarg;
         else
@@ -321,7 +325,7 @@ static int enter_sandbox(const struct options *o)
     const struct sandbox s = {
         .uid = o->uid,
         .gid = o->uid,
-        .root = WORKER_ROOT,
+        .root = o->root,
         .sys =
             SANDBOX_SYS_SOCKET | (o->body == VCHAN_XEN ? SANDBOX_SYS_IOCTL : 0),
         .max_memory = WORKER_MAX_MEMORY,
@@ -340,7 +344,7 @@ int main(int argc, char **argv)
     log_init("sysqube-qdb", LOG_LEVEL_INFO);
     if (parse_options(argc, argv, &o) < 0) {
         fprintf(stderr, "usage: sysqube-qdb --domid N --body xen|unix "
-                        "[--dir DIR] --uid U\n");
+                        "[--dir DIR] [--root DIR] --uid U\n");
         return 2;
     }
     snprintf(name, sizeof(name), "sysqube-qdb[%u]", o.domid);

@@ -394,6 +394,31 @@ class Checks:
     def hostile_peer(self):
         hostile.check(self)
 
+    def restarted(self):
+        """A NetVM that dies comes back by itself, with its NIC."""
+        before = self.status()["sys-net"]["domid"]
+        begin = time.monotonic()
+        result = self.dom0.run("xl destroy sys-net", timeout_s=60)
+
+        def back():
+            qube = self.status()["sys-net"]
+            return qube["domid"] not in (None, before) and qube["ready"]
+        good = result.ok and self.wait_for(READY_LIMIT_S, back)
+        self.results.check(good, "a NetVM that died is started again by "
+                           "itself and has its uplink",
+                           time.monotonic() - begin,
+                           result.text() + json.dumps(
+                               self.status()["sys-net"]))
+        begin = time.monotonic()
+
+        def fetched():
+            page = self.work.run("timeout 8 wget -q -O - "
+                                 f"http://{internet.SERVER4}/")
+            return internet.BODY.decode().strip() in page.out
+        self.results.check(self.wait_for(60, fetched), "and work, which kept "
+                           "running, fetches its page through it",
+                           time.monotonic() - begin)
+
     def figures(self):
         for name, qube in self.status().items():
             memory = qube.get("memory") or {}
@@ -437,7 +462,7 @@ class Checks:
         steps = (self.up, self.ready, self.lease, self.usb, self.names,
                  self.fetch, self.rules_tcp, self.rules_flow, self.rules_icmp,
                  self.rules_dns, self.forged, self.apart, self.bad_input,
-                 self.figures, self.hostile_peer, self.down)
+                 self.figures, self.hostile_peer, self.restarted, self.down)
         for step in steps:
             begin = time.monotonic()
             failed = self.results.failed

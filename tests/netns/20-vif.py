@@ -17,8 +17,10 @@ import time
 TOP = os.path.dirname(os.path.dirname(os.path.dirname(os.path.abspath(
     __file__))))
 BUILD = os.path.join(TOP, os.environ.get("BUILD", "build"))
-REQUIRE = os.environ.get("REQUIRE_NETNS") == "1"
 sys.path.insert(0, os.path.dirname(os.path.abspath(__file__)))
+from lib import (cannot, failures, finish, new_ns, procs, sh,  # noqa: E402
+                 stop_all, wait_until)
+from lib import ok as report  # noqa: E402
 from qdb_fake import Qdb  # noqa: E402
 
 CLIENT, CLIENT6 = "10.137.0.5", "fd09:24ef:4179::a89:5"
@@ -26,45 +28,10 @@ GW, GW6 = "10.137.0.4", "fd09:24ef:4179::a89:4"
 BEHIND, BEHIND6 = "10.137.0.9", "fd09:24ef:4179::a89:9"
 FAR, FAR6 = "192.0.2.80", "2001:db8::80"
 MAC = "00:16:3e:5e:6c:05"
-failed = 0
-procs = []
 
 
-def report(ok, text, more=""):
-    global failed
-    failed += not ok
-    print(("ok - " if ok else "not ok - ") + text +
-          ("" if ok or not more else " (%s)" % (more,)), flush=True)
-
-
-def cannot(why):
-    if REQUIRE:
-        report(False, why)
-        sys.exit(1)
-    print("skip - " + why)
-    sys.exit(0)
-
-
-def sh(cmd, ns=None, check=True):
-    argv = cmd.split()
-    if ns:
-        argv = ["nsenter", "-t", str(ns), "-n"] + argv
-    r = subprocess.run(argv, stdout=subprocess.PIPE,
-                       stderr=subprocess.STDOUT, text=True)
-    if check and r.returncode != 0:
-        raise RuntimeError("%s: %s" % (cmd, r.stdout))
-    return r.stdout
-
-
-def new_ns():
-    p = subprocess.Popen(["unshare", "-n", "sleep", "300"])
-    procs.append(p)
-    mine = os.readlink("/proc/self/ns/net")
-    for _ in range(300):
-        if os.readlink("/proc/%d/ns/net" % p.pid) != mine:
-            return p.pid
-        time.sleep(0.01)
-    raise RuntimeError("no namespace")
+def until(condition, seconds=5):
+    return wait_until(condition, seconds)
 
 
 def daemon(ns, name, folder, log):
@@ -78,15 +45,6 @@ def daemon(ns, name, folder, log):
         env=dict(os.environ, SYSQUBE_PLATFORM="netns"))
     procs.append(p)
     return p
-
-
-def until(predicate, seconds=5.0):
-    end = time.monotonic() + seconds
-    while time.monotonic() < end:
-        if predicate():
-            return True
-        time.sleep(0.03)
-    return bool(predicate())
 
 
 # A sender of UDP packets with any source address, and a counter of what of
@@ -485,17 +443,14 @@ def main():
                       check_restart, check_bad, check_removal):
             check(n)
     finally:
-        for p in procs:
-            if p.poll() is None:
-                p.kill()
-                p.wait()
+        stop_all()
         if n:
             n.log.close()
-            if failed:
+            if failures():
                 with open(os.path.join(folder, "log")) as f:
                     print("# " + f.read().replace("\n", "\n# "))
         shutil.rmtree(folder)
-    sys.exit(1 if failed else 0)
+    finish()
 
 
 main()

@@ -14,57 +14,16 @@ import time
 TOP = os.path.dirname(os.path.dirname(os.path.dirname(os.path.abspath(
     __file__))))
 BUILD = os.path.join(TOP, os.environ.get("BUILD", "build"))
-REQUIRE = os.environ.get("REQUIRE_NETNS") == "1"
 sys.path.insert(0, os.path.dirname(os.path.abspath(__file__)))
+from lib import (cannot, failures, finish, new_ns, procs, sh,  # noqa: E402
+                 stop_all, wait_until)
+from lib import ok as report  # noqa: E402
 from qdb_fake import Qdb  # noqa: E402
 from xenstore_fake import HOME, Xenstore  # noqa: E402
 
-failed = 0
-procs = []
 
-
-def report(ok, text, more=""):
-    global failed
-    failed += not ok
-    print(("ok - " if ok else "not ok - ") + text +
-          ("" if ok or not more else " (%s)" % (more,)), flush=True)
-
-
-def cannot(why):
-    if REQUIRE:
-        report(False, why)
-        sys.exit(1)
-    print("skip - " + why)
-    sys.exit(0)
-
-
-def sh(cmd, ns, check=True):
-    argv = ["nsenter", "-t", str(ns), "-n"] + cmd.split()
-    r = subprocess.run(argv, stdout=subprocess.PIPE,
-                       stderr=subprocess.STDOUT, text=True)
-    if check and r.returncode != 0:
-        raise RuntimeError("%s: %s" % (cmd, r.stdout))
-    return r.stdout
-
-
-def new_ns():
-    p = subprocess.Popen(["unshare", "-n", "sleep", "120"])
-    procs.append(p)
-    mine = os.readlink("/proc/self/ns/net")
-    for _ in range(300):
-        if os.readlink("/proc/%d/ns/net" % p.pid) != mine:
-            return p.pid
-        time.sleep(0.01)
-    raise RuntimeError("no namespace")
-
-
-def until(predicate, seconds=5.0):
-    end = time.monotonic() + seconds
-    while time.monotonic() < end:
-        if predicate():
-            return True
-        time.sleep(0.03)
-    return bool(predicate())
+def until(condition, seconds=5):
+    return wait_until(condition, seconds)
 
 
 def dom0_adds(xs, domid, devid, ip, mac="00:16:3e:5e:6c:00"):
@@ -218,17 +177,14 @@ def main():
         for word in ("poweroff", "reboot", "halt", ""):
             check_init(folder2, log, word)
     finally:
-        for p in procs:
-            if p.poll() is None:
-                p.kill()
-                p.wait()
+        stop_all()
         log.close()
-        if failed:
+        if failures():
             with open(os.path.join(folder, "log")) as f:
                 print("# " + f.read().replace("\n", "\n# "))
         shutil.rmtree(folder)
         shutil.rmtree(folder2)
-    sys.exit(1 if failed else 0)
+    finish()
 
 
 main()

@@ -20,51 +20,14 @@ import time
 TOP = os.path.dirname(os.path.dirname(os.path.dirname(os.path.abspath(
     __file__))))
 BUILD = os.path.join(TOP, os.environ.get("BUILD", "build"))
-REQUIRE = os.environ.get("REQUIRE_NETNS") == "1"
 sys.path.insert(0, os.path.dirname(os.path.abspath(__file__)))
+from lib import cannot, failures, finish, new_ns, sh  # noqa: E402
+from lib import ok as report  # noqa: E402
 from qdb_fake import Qdb  # noqa: E402
 
 STATUS = "/sysqube-status/uplink"
-failed = 0
 root = None
 qdb = None
-
-
-def report(ok, text, more=""):
-    global failed
-    failed += not ok
-    print(("ok - " if ok else "not ok - ") + text +
-          ("" if ok or not more else f" ({more})"), flush=True)
-
-
-def cannot(why):
-    if REQUIRE:
-        report(False, why)
-        sys.exit(1)
-    print("skip - " + why)
-    sys.exit(0)
-
-
-def sh(cmd, ns=None, check=True):
-    argv = cmd.split() if isinstance(cmd, str) else cmd
-    if ns:
-        argv = ["nsenter", "-t", str(ns), "-n"] + argv
-    return subprocess.run(argv, check=check, stdout=subprocess.PIPE,
-                          stderr=subprocess.STDOUT, text=True).stdout
-
-
-def new_ns():
-    p = subprocess.Popen(["unshare", "-n", "sleep", "600"])
-    mine = os.readlink("/proc/self/ns/net")
-    for _ in range(200):
-        try:
-            if os.readlink(f"/proc/{p.pid}/ns/net") != mine:
-                break
-        except OSError:
-            pass
-        time.sleep(0.01)
-    sh("ip link set lo up", p.pid)
-    return p.pid
 
 
 def in_ns(ns, code, *args):
@@ -473,6 +436,8 @@ def check_static(vm, netvmd, dhcp, work, client):
 def scene(work):
     global root, qdb
     vm, client, other = new_ns(), new_ns(), new_ns()
+    for ns in (vm, client, other):
+        sh("ip link set lo up", ns)
     root = build_root()
     qdb = Qdb(f"{root}/run/qubes")
     link_client(vm, client, 5, 5)
@@ -533,7 +498,7 @@ def main():
         scene(work)
     except Exception as e:  # the test's own fault is a failure, too
         report(False, f"the test itself: {type(e).__name__}: {e}")
-    if failed:
+    if failures():
         for name in ("netvmd", "dhcp", "dnsmasq", "internet"):
             if os.path.exists(f"{work}/{name}.log"):
                 for line in open(f"{work}/{name}.log", errors="replace"):
@@ -543,7 +508,7 @@ def main():
         sh(["umount", "-l", root], check=False)
         shutil.rmtree(root, ignore_errors=True)
     shutil.rmtree(work, ignore_errors=True)
-    sys.exit(1 if failed else 0)
+    finish()
 
 
 if __name__ == "__main__":

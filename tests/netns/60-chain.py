@@ -258,6 +258,14 @@ def test_recovery(chain):
     back = wait_until(lambda: fetch(chain, "work", f"http://{DST}/"), 10)
     ok(back, "and its running qubes are attached again")
 
+    before = chain.qube("sys-net")["pid"]
+    os.kill(before, 9)
+    back = wait_until(lambda: chain.qube("sys-net")["pid"] not in
+                      (None, before) and fetch(chain, "work",
+                                               f"http://{DST}/"), 40)
+    ok(back, "a NetVM that dies is started again by itself, and work fetches "
+       "its page", str(chain.qube("sys-net")["error"]))
+
 
 def test_console(chain):
     with subprocess.Popen(

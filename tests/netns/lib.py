@@ -22,6 +22,7 @@ BUILD = TOP / os.environ.get("BUILD", "build")
 REQUIRE = os.environ.get("REQUIRE_NETNS") == "1"
 
 _failed = 0
+procs = []  # what a test started; stop_all() ends them
 
 
 def ok(good, text, more=""):
@@ -32,6 +33,11 @@ def ok(good, text, more=""):
     print(("ok - " if good else "not ok - ") + text +
           (f" ({more})" if more and not good else ""), flush=True)
     return good
+
+
+def failures():
+    """@return how many lines were not ok so far"""
+    return _failed
 
 
 def finish():
@@ -54,6 +60,40 @@ def need_root():
         cannot("needs root for namespaces")
     if subprocess.run(["unshare", "-n", "true"], check=False).returncode:
         cannot("network namespaces are not allowed here")
+
+
+def sh(cmd, ns=None, check=True):
+    """Run words (a text is split at blanks), in the network namespace of
+    process ns if given. @return its output; with check an error raises"""
+    argv = cmd.split() if isinstance(cmd, str) else list(cmd)
+    if ns:
+        argv = ["nsenter", "-t", str(ns), "-n", *argv]
+    done = subprocess.run(argv, check=False, stdout=subprocess.PIPE,
+                          stderr=subprocess.STDOUT, text=True)
+    if check and done.returncode:
+        raise RuntimeError(f"{' '.join(argv)}: {done.stdout}")
+    return done.stdout
+
+
+def new_ns(seconds=600):
+    """A network namespace that lives as long as a process of ours, at most
+    so many seconds. @return the process id"""
+    proc = subprocess.Popen(["unshare", "-n", "sleep", str(seconds)])
+    procs.append(proc)
+    mine = os.readlink("/proc/self/ns/net")
+    there = wait_until(lambda: os.readlink(f"/proc/{proc.pid}/ns/net") != mine,
+                       5, 0.01)
+    if not there:
+        raise RuntimeError("no namespace")
+    return proc.pid
+
+
+def stop_all():
+    """End what is in procs, by process id."""
+    for proc in procs:
+        if proc.poll() is None:
+            proc.kill()
+            proc.wait()
 
 
 def wait_until(condition, seconds, step=0.05):

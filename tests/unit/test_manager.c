@@ -12,6 +12,7 @@
 
 #include <jansson.h>
 #include <limits.h>
+#include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -255,6 +256,7 @@ static void remove_files(void)
                                         "images",
                                         "state/qids",
                                         "state",
+                                        "run/empty",
                                         "run",
                                         "sock",
                                         "worker",
@@ -425,6 +427,30 @@ static void test_garbage(void **state)
     assert_int_equal(fake.alive, 4);
 }
 
+/* A reload frees the configuration that a worker was started under: it must
+ * hold on to nothing of it (with the address sanitizer this is seen). */
+static void test_worker_after_reload(void **state)
+{
+    const struct manager *m = env->s.m;
+    pid_t pid;
+    int work;
+
+    (void)state;
+    HAS(ask("{\"op\":\"up\"}"), "{\"ok\"");
+    HAS(ask("{\"op\":\"firewall-list\",\"qube\":\"work\"}"), "{\"ok\"");
+    work = manager_find(m, "work");
+    pid = worker_pid(m->qubes[work]->worker);
+    assert_true(pid > 0);
+    assert_int_equal(kill(pid, SIGKILL), 0);
+    for (unsigned i = 0; i < 200; i++) {
+        run_ms(50);
+        if (worker_pid(m->qubes[work]->worker) != pid &&
+            worker_connected(m->qubes[work]->worker))
+            return;
+    }
+    fail_msg("the worker was not replaced within 10 s");
+}
+
 static void test_death(void **state)
 {
     const struct manager *m = env->s.m;
@@ -449,6 +475,64 @@ static void test_death(void **state)
     HAS(fake.log, "attach work to fw");
     HAS(fake.log, "attach other to fw");
     assert_int_equal(fake.vifs, 3);
+}
+
+static void wait_running(int index)
+{
+    for (unsigned i = 0; i < 200; i++) {
+        if (env->s.m->qubes[index]->state == QUBE_RUNNING)
+            return;
+        run_ms(50);
+    }
+    fail_msg("not running after 10 s");
+}
+
+/* A system qube that dies comes back and gets its clients; a plain one does
+ * not, nor does one that is taken down meanwhile. */
+static void test_restart(void **state)
+{
+    const struct manager *m = env->s.m;
+    int fw, work;
+
+    (void)state;
+    HAS(ask("{\"op\":\"up\"}"), "{\"ok\"");
+    fw = manager_find(m, "fw");
+    work = manager_find(m, "work");
+    fake_die(m->qubes[fw]->domid, "crashed");
+    fake_die(m->qubes[work]->domid, "powered off");
+    run_ms(50);
+    HAS(ask("{\"op\":\"status\"}"), "\"restarting\":true");
+    wait_running(fw);
+    run_ms(50);
+    assert_int_equal(m->qubes[work]->state, QUBE_OFF);
+    assert_int_equal(fake.vifs, 2); /* fw to net, other to fw */
+    /* again after a short life: the wait doubles */
+    fake_die(m->qubes[fw]->domid, "crashed");
+    assert_in_range(m->qubes[fw]->restart_at_ms - m->qubes[fw]->since_ms,
+                    MANAGER_RESTART_MS * 2 - 50, MANAGER_RESTART_MS * 2);
+    HAS(ask("{\"op\":\"down\"}"), "{\"ok\"");
+    run_ms(2200);
+    assert_int_equal(fake.alive, 0);
+}
+
+/* A start in a row of restarts that fails is tried again, later. */
+static void test_restart_fails(void **state)
+{
+    const struct manager *m = env->s.m;
+    int net;
+
+    (void)state;
+    HAS(ask("{\"op\":\"up\",\"names\":[\"net\"]}"), "{\"ok\"");
+    net = manager_find(m, "net");
+    fake.fail = FAKE_CREATE;
+    fake.fail_at = "net";
+    fake_die(m->qubes[net]->domid, "crashed");
+    for (unsigned i = 0; i < 200 && m->qubes[net]->state != QUBE_FAILED; i++)
+        run_ms(50);
+    assert_int_equal(m->qubes[net]->state, QUBE_FAILED);
+    assert_true(m->qubes[net]->restart_at_ms != 0);
+    fake.fail = FAKE_NONE;
+    wait_running(net);
 }
 
 static void test_down_refused_and_forced(void **state)
@@ -566,7 +650,10 @@ int main(int argc, char **argv)
         TEST(test_missing_worker),
         TEST(test_deaf),
         TEST(test_garbage),
+        TEST(test_worker_after_reload),
         TEST(test_death),
+        TEST(test_restart),
+        TEST(test_restart_fails),
         TEST(test_down_refused_and_forced),
         TEST(test_firewall),
         TEST(test_firewall_blocked),

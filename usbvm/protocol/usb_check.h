@@ -129,7 +129,7 @@ struct usb_quota {
 
 /* What ep0 requests beyond the standard ones may do. */
 struct usb_policy {
-    bool vendor;     /* vendor requests to the device as a whole */
+    bool vendor;     /* vendor and class requests to the whole device */
     bool dfu;        /* class requests to DFU interfaces (fe/01) */
     bool set_report; /* HID SET_REPORT */
 };

@@ -60,15 +60,20 @@ enum usb_verdict usb_client_ret_head(struct usb_client *c,
                                      const uint8_t head[USBIP_HEADER_BYTES],
                                      struct usbip_body *ret_body);
 
-/** Check the whole answer and write it anew.
- *  @param head   as passed to usb_client_ret_head(); on PASS rebuilt in
- *                place from the request's own values
- *  @param descs  packet descriptors, body.packets of them, rebuilt in place
- *  @return PASS (head, payload, descs go to vhci), DROP, CLOSE: whatever
- *  the verdict, a request that was answered is over */
+/** Check the whole answer and write it anew from the request's own values.
+ *  What the snapshot can answer (descriptors, GET_CONFIGURATION,
+ *  GET_INTERFACE) is taken from it, whatever the USBVM sent.
+ *  @param head     as passed to usb_client_ret_head()
+ *  @param payload  body.payload bytes
+ *  @param descs    packet descriptors, body.packets of them, rebuilt in
+ *                  place
+ *  @param ret      PASS: to be written to vhci; borrows @p payload, or the
+ *                  snapshot's memory, and @p descs
+ *  @return PASS, DROP, CLOSE */
 enum usb_verdict usb_client_ret(struct usb_client *c, enum usb_channel channel,
-                                uint8_t head[USBIP_HEADER_BYTES],
-                                uint8_t *descs);
+                                const uint8_t head[USBIP_HEADER_BYTES],
+                                const uint8_t *payload, uint8_t *descs,
+                                struct usb_reply *ret);
 
 /** Requests in flight of a channel. */
 uint32_t usb_client_flight(const struct usb_client *c, enum usb_channel ch);

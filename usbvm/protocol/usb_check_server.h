@@ -72,9 +72,8 @@ enum usb_verdict usb_server_head(struct usb_server *s, enum usb_channel channel,
  *  @param now_ms monotonic clock
  *  @param ret_act    PASS: what to do
  *  @param ret_reply  ANSWER: one PDU to be sent; its payload is borrowed
- *                    from the snapshot or from @p s until the next call
- *  @return PASS, ANSWER (send, forget the payload), DROP (unlink noted, its
- *  victim is being ended already), CLOSE */
+ *                    from the snapshot, until that ends
+ *  @return PASS, ANSWER (send, forget the payload), CLOSE */
 enum usb_verdict usb_server_pdu(struct usb_server *s, enum usb_channel channel,
                                 const uint8_t head[USBIP_HEADER_BYTES],
                                 struct cur descs, uint64_t now_ms,

@@ -17,3 +17,13 @@ USBPROTO_LD := -lsodium
 $(eval $(call library,usbproto,usbvm/protocol/usbip_pdu.c))
 $(eval $(call unit_test,test_usbip_pdu,tests/unit/test_usbip_pdu.c tests/mock/hexfile.c,\
   usbproto lib))
+
+# usbvm/link: what both ends of a device's channels share.
+$(eval $(call library,usblink,$(addprefix usbvm/link/,usb_end.c usb_pool.c)))
+# usbvm/backend: pure parts of usb-export, usbvmd uses them as well
+$(eval $(call library,usbexport,$(addprefix usbvm/backend/,export_msg.c \
+  usb_latency.c)))
+$(eval $(call unit_test,test_usb_link,tests/unit/test_usb_link.c,\
+  usblink usbproto vchan lib,$(VCHAN_LIBS) $(LIB_LIBS)))
+$(eval $(call unit_test,test_usb_latency,tests/unit/test_usb_latency.c,\
+  usbexport lib))

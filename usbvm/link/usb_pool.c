@@ -65,12 +65,17 @@ static void drop(struct usb_pool *pool, unsigned class, unsigned n)
     }
 }
 
+static void drop_all(struct usb_pool *pool)
+{
+    for (unsigned i = CLASS_MIN; i <= CLASS_MAX; i++)
+        drop(pool, i, UINT32_MAX);
+}
+
 void usb_pool_free(struct usb_pool *pool)
 {
     if (!pool)
         return;
-    for (unsigned i = CLASS_MIN; i <= CLASS_MAX; i++)
-        drop(pool, i, UINT32_MAX);
+    drop_all(pool);
     free(pool);
 }
 
@@ -92,7 +97,7 @@ void *usb_pool_get(struct usb_pool *pool, size_t len)
     struct block *b = take(&pool->classes[class]);
 
     if (!b && pool->bytes + bytes > pool->max_bytes)
-        usb_pool_trim(pool); /* what lies in other classes may make room */
+        drop_all(pool); /* what lies in other classes may make room */
     if (!b && pool->bytes + bytes <= pool->max_bytes) {
         b = aligned_alloc(HEAD_BYTES, bytes);
         if (b)

@@ -211,6 +211,8 @@ static void read_turn(struct usb_end *e)
         return;
     }
     int r = e->err ? 0 : turn(e);
+    if (e->ops->turn)
+        e->ops->turn(e->arg);
     if (r < 0)
         fail(e, r);
     else if (r == 1)

@@ -52,6 +52,9 @@ struct usb_end_ops {
     /** All that follows the head is where head() wanted it. @p head may be
      *  changed in place. */
     int (*whole)(uint8_t untrusted_head[USBIP_HEADER_BYTES], void *arg);
+    /** A turn is over in which something came: send what it queued
+     *  elsewhere. May be NULL. */
+    void (*turn)(void *arg);
     /** The peer of a vchan has come; may be NULL. */
     void (*connected)(void *arg);
     /** Nothing more can be sent or read: @p err as vchan_read() has it. */

@@ -42,6 +42,7 @@ struct import_conn {
     struct side kernel;
     struct side chan[USB_CHANNELS];
     bool ended;
+    bool answered; /* in this turn: a quota may have room again */
     uint64_t answers, seen_answers;
     unsigned stuck_ticks;
 };
@@ -250,6 +251,7 @@ static int on_ret(uint8_t untrusted_head[USBIP_HEADER_BYTES], void *arg)
 
     s->incoming = NULL;
     c->answers++;
+    c->answered = true;
     switch (usb_client_ret(c->client, (enum usb_channel)s->channel,
                            untrusted_head, p->payload, p->descs, &reply)) {
     case USB_PASS:
@@ -277,7 +279,9 @@ static void on_turn(void *arg)
     usb_end_flush(c->kernel.end);
     for (int i = 0; i < USB_CHANNELS; i++)
         usb_end_flush(c->chan[i].end);
-    resume(c); /* an answer may have made room in a quota */
+    if (c->answered)
+        resume(c);
+    c->answered = false;
 }
 
 static void on_closed(int err, void *arg)

@@ -172,16 +172,23 @@ static int read_hello(struct usb_import *u)
 static void on_hello(int fd, unsigned events, void *arg)
 {
     struct usb_import *u = arg;
-    int r = vchan_ready(u->chan[USB_CHANNEL_CONTROL]);
-
     (void)fd;
     (void)events;
+    if (!u->hello_io)
+        return; /* it was there at the first look */
+    int r = vchan_ready(u->chan[USB_CHANNEL_CONTROL]);
     if (r == 0)
         r = read_hello(u);
     if (r == 1)
         take_hello(u);
     else if (r < 0)
         stop(u, r == -EBADMSG ? IMPORT_WHY_HELLO : IMPORT_WHY_CHANNEL);
+}
+
+/* What was in the ring before this side watched it makes no event. */
+static void on_first_look(void *arg)
+{
+    on_hello(-1, 0, arg);
 }
 
 static void on_patience(void *arg)
@@ -272,6 +279,7 @@ static int serve(struct usb_import *u)
     struct vchan *control = u->chan[USB_CHANNEL_CONTROL];
     struct loop_io *parent = NULL; /* these live as long as the process */
     struct loop_sig *term = NULL;
+    struct loop_timer *look = NULL;
     int r = loop_timer_new(u->loop, on_tick, u, &u->tick);
 
     u->hello_want = USB_HELLO_HEAD_BYTES;
@@ -279,6 +287,10 @@ static int serve(struct usb_import *u)
         r = loop_timer_new(u->loop, on_patience, u, &u->patience);
     if (r == 0)
         r = loop_timer_start(u->patience, HELLO_MS);
+    if (r == 0)
+        r = loop_timer_new(u->loop, on_first_look, u, &look);
+    if (r == 0)
+        r = loop_timer_start(look, 0);
     if (r == 0)
         r = loop_io_new(u->loop, PRIVSEP_CHILD_FD, LOOP_READ, on_parent, u,
                         &parent);
@@ -291,7 +303,6 @@ static int serve(struct usb_import *u)
         log_err("set-up: %s", err_text(r));
         return fail(IMPORT_WHY_INTERNAL, USB_REASON_NONE);
     }
-    on_hello(-1, 0, u); /* it may be there already */
     r = loop_run(u->loop);
     return r < 0 ? 1 : r;
 }

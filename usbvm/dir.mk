@@ -27,3 +27,18 @@ $(eval $(call unit_test,test_usb_link,tests/unit/test_usb_link.c,\
   usblink usbproto vchan lib,$(VCHAN_LIBS) $(LIB_LIBS)))
 $(eval $(call unit_test,test_usb_latency,tests/unit/test_usb_latency.c,\
   usbexport lib))
+# usbvm/frontend: effects of usb-import
+$(eval $(call library,usbimport,$(addprefix usbvm/frontend/,vhci_status.c \
+  vhci.c)))
+$(eval $(call unit_test,test_vhci_status,tests/unit/test_vhci_status.c,\
+  usbimport lib))
+# The processes of both ends. Programs are made of them when usbvm/protocol
+# has its checkers; until then they are compiled, by test_usb_link's rule.
+$(eval $(call library,usbends,usbvm/backend/usb_identity.c \
+  usbvm/backend/export_dev.c usbvm/backend/export_conn.c \
+  usbvm/backend/usb_export.c usbvm/frontend/import_msg.c \
+  usbvm/frontend/import_conn.c usbvm/frontend/usb_import.c \
+  usbvm/frontend/sysqube_usb.c))
+$(BUILD)/obj/usbvm/backend/export_dev.o $(BUILD)/obj/usbvm/backend/usb_export.o: \
+  CPPFLAGS += -isystem /usr/include/libusb-1.0
+$(BUILD)/test/test_usb_link: | $(BUILD)/lib/libsq-usbends.a

@@ -5,7 +5,7 @@ D0 := sys-common/dom0
 
 # What has no effects: configuration, plan, keys, requests.
 $(eval $(call library,dom0pure,$(addprefix $(D0)/,config.c config_value.c \
-  config_check.c fw_items.c fw_profile.c keys.c keys_firewall.c keyset.c plan.c problems.c request.c section.c)))
+  config_check.c config_firewall.c fw_items.c fw_profile.c keys.c keys_firewall.c keyset.c plan.c problems.c request.c section.c)))
 # Files and sockets of both programs.
 $(eval $(call library,dom0,$(addprefix $(D0)/,config_load.c image.c \
   control.c job.c manager.c manager_config.c platform.c report.c \

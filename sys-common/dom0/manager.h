@@ -48,7 +48,7 @@ struct qube {
     uint32_t domid;
     uint64_t since_ms; /* of the state */
     struct worker *worker;
-    const char *died; /* why it last ended; static */
+    const char *died;       /* why it last ended; static */
     uint64_t restart_at_ms; /* 0: it is not to be started again */
     unsigned restarts;      /* in a row, each after a short life */
     struct manager_error error;
@@ -60,6 +60,7 @@ struct manager {
     struct config cfg;
     struct qube **qubes; /* cfg.n, same order */
     struct loop_timer *tick;
+    uint64_t next_expire_s; /* when a rule is to go next; 0: none is */
     uint64_t next_expiry_s; /* when the next rule ends, since 1970; 0: never */
     /** Anything changed: state, status. Called from the loop only. */
     void (*changed)(void *arg);

@@ -10,14 +10,15 @@
 #include "rules/rule.h"
 
 /** The value of a /qubes-firewall/<ip>/NNNN key: action, destination, proto,
- *  specialtarget, dstports (A-B), icmptype; expire and comment are left out.
- *  rule_parse_qdb() of it gives the same rule without these two.
+ *  specialtarget, dstports (A-B), icmptype, and expire= behind the action,
+ *  which a rule for an agent that is not ours must not have; no comment.
+ *  rule_parse_qdb() of it gives the same rule without its comment.
  *  @param rule  of one port range and no ICMP name: see rule_lower()
  *  @param buf  receives the text and a NUL; FW_TEXT_MAX always suffices
  *  @return length; -ENOBUFS */
 int rule_format_qdb(const struct fw_rule *rule, char *buf, size_t cap);
 
-/** The same with expire= behind the action and comment= at the end, for
+/** The same with comment= at the end, for
  *  files and the command line. rule_parse_api() of it gives the same rule. */
 int rule_format_api(const struct fw_rule *rule, char *buf, size_t cap);
 

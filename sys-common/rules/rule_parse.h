@@ -18,7 +18,7 @@ struct rule_error {
 };
 
 /** The form of /qubes-firewall/<ip>/NNNN: key=value words in any order with
- *  single spaces; no expire= and no comment=.
+ *  single spaces; no comment=. expire= is a word of our own VMs.
  *  @param untrusted_line  whole value, no newline
  *  @param ret      written on success only
  *  @param ret_err  written on failure only; NULL is fine

@@ -623,7 +623,7 @@ MALFORMED = [
     ("0001", "action=accept dstports=90-80", "reversed"),
     ("0001", "action=accept dst4=10.0.0.0/33", "dst4"),
     ("0001", "action=accept specialtarget=dns dstports=54", "port 53"),
-    ("0001", "action=accept expire=99", "unknown key"),
+    ("0001", "action=accept expire=+9", "expire is a time"),
     ("0001", "action=accept proto=icmp dstports=1", "dstports needs"),
     ("0001", "", "empty line"),
     ("1", "action=accept", "not a rule number"),

@@ -104,6 +104,7 @@ static const char want_net[] =
                "/qubes-vm-updateable=False\n"
                "/sysqube-behind/10.137.0.2/0000=10.137.0.4\n"
                "/sysqube-behind/10.137.0.2/0001=fd09:24ef:4179::a89:4\n"
+               "/sysqube-forward=\n"
                "/sysqube-uplink/address=192.0.2.5/24\n"
                "/sysqube-uplink/address6=2001:db8::5/64\n"
                "/sysqube-uplink/dns=192.0.2.1\n"
@@ -145,6 +146,8 @@ static const char want_fw[] =
               "/qubes-vm-persistence=none\n"
               "/qubes-vm-type=ProxyVM\n"
               "/qubes-vm-updateable=False\n"
+              "/sysqube-firewall/edge=\n"
+              "/sysqube-firewall/inbound=\n"
               "/sysqube-vif/9.0=10.137.0.4 02:00:00:00:00:04 "
               "fd09:24ef:4179::a89:4\n"
               "/type=AppVM\n";
@@ -194,13 +197,129 @@ static void test_variants(void **state)
     make(&c);
     assert_int_equal(keys_desired(&w, FW, &s), 0);
     assert_string_equal(keyset_get(&s, "/qubes-firewall/10.137.0.4/0002"),
-                        "action=accept proto=icmp");
+                        "action=accept expire=1000 proto=icmp");
     assert_string_equal(keyset_get(&s, "/qubes-firewall/10.137.1.46/0000"),
                         "action=accept");
     assert_null(keyset_get(&s, "/qubes-firewall/10.137.1.46/0001"));
     for (size_t i = 0; i < s.n; i++)
         assert_null(strstr(s.v[i].path, "sysqube-vif"));
     keyset_free(&s);
+    config_free(&c);
+}
+
+/* ---- limits, forwards, qube to qube ---- */
+
+/* net <- outer <- {inner <- {deep, deep2}, flat}; alone <- alone1 */
+static const struct {
+    const char *name, *text;
+} paths[] = {
+    {"deep", "Kind=qube\nNetVM=inner\nQID=10\n[Firewall]\nRule=drop\n"
+             "Flows=100\nRate=50\nBandwidth=2M\nQuota=0\n"
+             "Forward=tcp 8080 80\nForward=udp 53 53 from 192.0.2.0/24\n"
+             "Reach=deep2 tcp 22\nReach=flat any\n"},
+    {"deep2", "Kind=qube\nNetVM=inner\nIPv6=no\nQID=11\n"},
+    {"flat", "Kind=qube\nNetVM=outer\nQID=12\n[Firewall]\nRule=accept\n"
+             "Reach=deep tcp 5000-5010\n"},
+    {"inner", "Kind=firewallvm\nNetVM=outer\nQID=3\n[Firewall]\n"
+              "Rule=accept\nBurst=7\n"},
+    {"net", "Kind=netvm\nIPv6=yes\nQID=1\n"},
+    {"outer", "Kind=firewallvm\nNetVM=net\nQID=2\n"},
+};
+enum { DEEP, DEEP2, FLAT, INNER, NET2, OUTER, PATHS };
+
+static void paths_of(const struct keys_world *w, size_t index, const char *want)
+{
+    struct keyset s = {0};
+    char out[4096] = "";
+    size_t n = 0;
+
+    assert_int_equal(keys_desired(w, index, &s), 0);
+    for (size_t i = 0; i < s.n; i++) {
+        if (!strncmp(s.v[i].path, "/sysqube-f", 10) && s.v[i].val[0])
+            n += (size_t)snprintf(out + n, sizeof(out) - n, "%s=%s\n",
+                                  s.v[i].path + 9, s.v[i].val);
+    }
+    if (strcmp(out, want))
+        fail_msg("%s:\n%s\nexpected:\n%s", w->cfg->qubes[index]->name, out,
+                 want);
+    keyset_free(&s);
+}
+
+static void test_paths(void **state)
+{
+    struct config c = {0};
+    struct plan_ids ids = {0};
+    struct problems p = {0};
+    struct keys_run run[PATHS] = {0};
+    struct keys_world w = {&c, run, false, 0};
+    struct keyset s = {0};
+    bool changed;
+
+    (void)state;
+    config_daemon_defaults(&c.d);
+    for (size_t i = 0; i < PATHS; i++) {
+        struct config_qube *q;
+        char text[512];
+
+        snprintf(text, sizeof(text), "[Qube]\nImage=i\n%s", paths[i].text);
+        if (config_parse_qube(text_of(text), paths[i].name, paths[i].name, &c.d,
+                              &q, &p))
+            fail_msg("%s", p.v[0].text);
+        assert_int_equal(config_add(&c, q), 0);
+        run[i].active = i != DEEP2;
+    }
+    assert_int_equal(plan_resolve(&c, &ids, &changed, &p), 0);
+    if (config_check(&c, &p))
+        fail_msg("%s", p.v[0].text);
+    paths_of(&w, NET2,
+             "forward/0000=tcp 8080 10.137.0.10 80\n"
+             "forward/0001=tcp 8080 fd09:24ef:4179::a89:a 80\n"
+             "forward/0002=udp 53 10.137.0.10 53 192.0.2.0/24\n");
+    /* deep2 does not run: its edge waits; what comes from flat enters inner
+     * from its uplink */
+    paths_of(&w, INNER,
+             "firewall/10.137.0.10/limits=flows=100 rate=50 bandwidth=2097152 "
+             "quota=0\n"
+             "firewall/fd09:24ef:4179::a89:a/limits=flows=100 rate=50 "
+             "bandwidth=2097152 quota=0\n"
+             "firewall/inbound/0000=tcp 10.137.0.10 80\n"
+             "firewall/inbound/0001=tcp fd09:24ef:4179::a89:a 80\n"
+             "firewall/inbound/0002=udp 10.137.0.10 53 192.0.2.0/24\n"
+             "firewall/inbound/0003=tcp 10.137.0.10 5000-5010 "
+             "10.137.0.12/32\n"
+             "firewall/inbound/0004=tcp fd09:24ef:4179::a89:a 5000-5010 "
+             "fd09:24ef:4179::a89:c/128\n");
+    run[DEEP2].active = true;
+    paths_of(&w, OUTER,
+             "firewall/10.137.0.10/limits=burst=7\n"
+             "firewall/10.137.0.11/limits=burst=7\n"
+             "firewall/10.137.0.3/limits=burst=7\n"
+             "firewall/edge/0000=10.137.0.10 10.137.0.12 any any\n"
+             "firewall/edge/0001=fd09:24ef:4179::a89:a "
+             "fd09:24ef:4179::a89:c any any\n"
+             "firewall/edge/0002=10.137.0.12 10.137.0.10 tcp 5000-5010\n"
+             "firewall/edge/0003=fd09:24ef:4179::a89:c "
+             "fd09:24ef:4179::a89:a tcp 5000-5010\n"
+             "firewall/fd09:24ef:4179::a89:3/limits=burst=7\n"
+             "firewall/fd09:24ef:4179::a89:a/limits=burst=7\n"
+             "firewall/inbound/0000=tcp 10.137.0.10 80\n"
+             "firewall/inbound/0001=tcp fd09:24ef:4179::a89:a 80\n"
+             "firewall/inbound/0002=udp 10.137.0.10 53 192.0.2.0/24\n");
+    /* what lives behind inner has inner's list in outer, and its own there */
+    assert_int_equal(keys_desired(&w, OUTER, &s), 0);
+    assert_string_equal(keyset_get(&s, "/qubes-firewall/10.137.0.10/0000"),
+                        "action=accept");
+    keyset_free(&s);
+    assert_int_equal(keys_desired(&w, INNER, &s), 0);
+    assert_string_equal(keyset_get(&s, "/qubes-firewall/10.137.0.10/0000"),
+                        "action=drop");
+    assert_string_equal(keyset_get(&s, "/sysqube-firewall/edge/0000"),
+                        "10.137.0.10 10.137.0.11 tcp 22");
+    assert_null(keyset_get(&s, "/sysqube-firewall/edge/0001"));
+    keyset_free(&s);
+    run[FLAT].active = run[DEEP].active = false;
+    paths_of(&w, NET2, "");
+    plan_ids_free(&ids);
     config_free(&c);
 }
 
@@ -241,6 +360,8 @@ static struct keyset set_of(const char *text)
 }
 
 #define F "/qubes-firewall/10.0.0.1"
+#define L "/sysqube-firewall/10.0.0.1/limits"
+#define E "/sysqube-firewall/edge"
 
 static const struct {
     const char *old, *now, *want;
@@ -266,6 +387,26 @@ static const struct {
     {F "= " F "/policy=drop " F "1= " F "1/policy=drop",
      F "1= " F "1/policy=drop", "rm " F "/\nrm " F "\n"},
     {F "= " F "/policy=drop", F "= " F "/policy=drop", ""},
+    /* limits: a part of their source, before its rules */
+    {"", F "= " F "/policy=drop " L "=flows:9",
+     "set " L "=flows:9\nset " F "/policy=drop\nset " F "=\n"},
+    {F "= " F "/policy=drop " L "=flows:9",
+     F "= " F "/policy=drop " L "=flows:8",
+     "set " L "=flows:8\nrm " F "/\nset " F "/policy=drop\nset " F "=\n"},
+    {F "= " F "/policy=drop " L "=flows:9", F "= " F "/policy=drop",
+     "rm " L "\nrm " F "/\nset " F "/policy=drop\nset " F "=\n"},
+    {F "= " F "/policy=drop " L "=flows:9", "",
+     "rm " L "\nrm " F "/\nrm " F "\n"},
+    /* the other trees: the same, and the last record gone is told, too */
+    {E "=", E "= " E "/0000=x " E "/0001=y",
+     "set " E "/0000=x\nset " E "/0001=y\nset " E "=\n"},
+    {E "= " E "/0000=x " E "/0001=y", E "= " E "/0000=y",
+     "rm " E "/\nset " E "/0000=y\nset " E "=\n"},
+    {E "= " E "/0000=x", E "=", "rm " E "/\nset " E "=\n"},
+    {"/sysqube-forward= /sysqube-forward/0000=x",
+     "/sysqube-forward=", "rm /sysqube-forward/\nset /sysqube-forward=\n"},
+    {"/sysqube-firewall/watch=0", "/sysqube-firewall/watch=1",
+     "set /sysqube-firewall/watch=1\n"},
 };
 
 static void test_diff(void **state)
@@ -329,7 +470,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_desired), cmocka_unit_test(test_variants),
         cmocka_unit_test(test_diff),    cmocka_unit_test(test_changed_sources),
-        cmocka_unit_test(test_set),
+        cmocka_unit_test(test_set),     cmocka_unit_test(test_paths),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);

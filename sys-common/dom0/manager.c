@@ -97,25 +97,8 @@ static uint64_t next_expiry(const struct manager *m, uint64_t now_s)
     return next;
 }
 
-static uint64_t next_expire(const struct config *c, uint64_t now_s)
-{
-    uint64_t next = 0;
-
-    for (size_t i = 0; i < c->n; i++) {
-        for (size_t k = 0; k < c->qubes[i]->n_rules; k++) {
-            const struct fw_rule *r = &c->qubes[i]->rules[k].rule;
-
-            if (r->has_expire && r->expire > now_s &&
-                (!next || r->expire < next))
-                next = r->expire;
-        }
-    }
-    return next;
-}
-
 void manager_update(struct manager *m)
 {
-    m->next_expire_s = next_expire(&m->cfg, (uint64_t)time(NULL));
     m->next_expiry_s = next_expiry(m, (uint64_t)time(NULL));
     for (size_t i = 0; i < m->cfg.n; i++) {
         struct keyset set = {0};
@@ -567,8 +550,6 @@ static void on_tick(void *arg)
     for (size_t i = 0; i < m->cfg.n; i++)
         restart_due(m, i);
     if (m->next_expiry_s && (uint64_t)time(NULL) >= m->next_expiry_s)
-        manager_update(m);
-    if (m->next_expire_s && (uint64_t)time(NULL) >= m->next_expire_s)
         manager_update(m);
     attach_clients(m);
     (void)loop_timer_start(m->tick, 500);

@@ -60,7 +60,6 @@ struct manager {
     struct config cfg;
     struct qube **qubes; /* cfg.n, same order */
     struct loop_timer *tick;
-    uint64_t next_expire_s; /* when a rule is to go next; 0: none is */
     uint64_t next_expiry_s; /* when the next rule ends, since 1970; 0: never */
     /** Anything changed: state, status. Called from the loop only. */
     void (*changed)(void *arg);

@@ -328,10 +328,12 @@ static int start_worker(struct manager *m, size_t index)
 }
 
 /* init reads its console and the network its options from here; never
- * empty (spec/qubes-integration.md, "Kernel hand-over"). */
+ * empty (spec/qubes-integration.md, "Kernel hand-over"). A kernel that
+ * panics waits a second: at its reboot the domain is destroyed, and what
+ * xenconsoled has not read of its last words by then is lost. */
 static void make_cmdline(const struct config_qube *c, char *buf, size_t cap)
 {
-    snprintf(buf, cap, "console=hvc0 quiet panic=-1%s%s",
+    snprintf(buf, cap, "console=hvc0 quiet panic=1%s%s",
              c->kernel_options[0] ? " " : "", c->kernel_options);
 }
 

@@ -62,7 +62,7 @@ static void add_sets(struct nft *b)
         struct nft_key k = {0};
 
         nft_key_u8(&k, exthdrs[i]);
-        nft_elem_add(b, EXTHDRS, &k, NULL);
+        nft_elem_add(b, EXTHDRS, &k);
     }
 }
 
@@ -189,7 +189,7 @@ static void fill_dns(struct nft *b, const struct fw_dns *dns)
         struct nft_key k = {0};
 
         nft_key_addr(&k, &dns->addr[i]);
-        nft_elem_add(b, dns->addr[i].family == AF_INET ? DNS4 : DNS6, &k, NULL);
+        nft_elem_add(b, dns->addr[i].family == AF_INET ? DNS4 : DNS6, &k);
     }
 }
 
@@ -318,7 +318,7 @@ void compile_source_del(struct nft *b, const struct ipaddr *addr)
 
     compile_chain_name(addr, chain);
     source_key(addr, &key);
-    nft_elem_goto_del(b, source_map(addr), &key);
+    nft_elem_del(b, source_map(addr), &key);
     nft_chain_flush(b, chain);
     nft_chain_del(b, chain);
 }

@@ -161,20 +161,3 @@ int uplink_conf_check(struct uplink_conf *c)
         check_static(c);
     return c->error[0] ? -EINVAL : 0;
 }
-
-static bool net_eq(const struct ipnet *a, const struct ipnet *b)
-{
-    return a->prefix == b->prefix && ipaddr_eq(&a->addr, &b->addr);
-}
-
-bool uplink_conf_eq(const struct uplink_conf *a, const struct uplink_conf *b)
-{
-    if (a->mode != b->mode || a->n_dns != b->n_dns)
-        return false;
-    for (unsigned i = 0; i < a->n_dns; i++)
-        if (!ipaddr_eq(&a->dns[i], &b->dns[i]))
-            return false;
-    return net_eq(&a->addr4, &b->addr4) && net_eq(&a->addr6, &b->addr6) &&
-           ipaddr_eq(&a->gateway4, &b->gateway4) &&
-           ipaddr_eq(&a->gateway6, &b->gateway6);
-}

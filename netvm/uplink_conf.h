@@ -43,7 +43,4 @@ void uplink_conf_set(struct uplink_conf *c, const char *key, struct text value);
  *  @return 0; -EINVAL: c->error is a sentence for the administrator */
 int uplink_conf_check(struct uplink_conf *c);
 
-/** Same settings (errors are not compared)? */
-bool uplink_conf_eq(const struct uplink_conf *a, const struct uplink_conf *b);
-
 #endif

@@ -59,14 +59,6 @@ struct keys_world {
  *  @return 0; -ENOMEM; -ENOBUFS (too many clients for one value) */
 int keys_desired(const struct keys_world *w, size_t index, struct keyset *ret);
 
-/** Number of the first key /qubes-firewall/IP/NNNN of rule @p rule: a rule
- *  takes rule_span() numbers, whether or not a key is there for each (a rule
- *  of the other family or one that expired leaves holes). Without lists of
- *  ports it is the rule's own number. */
-unsigned keys_number(const struct config_qube *q, size_t rule);
-/** The rule a key belongs to. @return its number; -ENOENT */
-int keys_rule_of(const struct config_qube *q, unsigned number);
-
 enum key_op { KEY_OP_SET, KEY_OP_RM };
 /** @param path  for KEY_OP_RM perhaps a subtree, ending in '/'
  *  @param val   for KEY_OP_SET

@@ -11,29 +11,6 @@
 #include "rules/rule_format.h"
 #include "rules/rule_lower.h"
 
-unsigned keys_number(const struct config_qube *q, size_t rule)
-{
-    unsigned n = 0;
-
-    for (size_t i = 0; i < rule && i < q->n_rules; i++)
-        n += rule_span(&q->rules[i].rule);
-    return n;
-}
-
-int keys_rule_of(const struct config_qube *q, unsigned number)
-{
-    unsigned next = 0;
-
-    if (!q->has_firewall)
-        return number ? -ENOENT : 0;
-    for (size_t i = 0; i < q->n_rules; i++) {
-        next += rule_span(&q->rules[i].rule);
-        if (number < next)
-            return (int)i;
-    }
-    return -ENOENT;
-}
-
 /* One rule, a key for each range of its ports. */
 static void put_rule(struct keys_build *b, const char *base,
                      const struct fw_rule *rule, unsigned number,

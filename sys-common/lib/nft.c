@@ -157,18 +157,22 @@ int nft_commit(struct nft *b, struct nl *nl, unsigned *ret_msg)
     return r;
 }
 
+/* Is there all that a message needs? What is missing has been noted. */
+static bool ready(struct nft *b, const struct nlmsghdr *h, const void *object)
+{
+    if (h && !object)
+        nft_fail(b, -ENOMEM);
+    return h && object;
+}
+
 /* ---- tables ---- */
 static void table_msg(struct nft *b, uint16_t type, uint16_t flags)
 {
     struct nlmsghdr *h = nft_msg_begin(b, type, flags);
     struct nftnl_table *t = h ? nftnl_table_alloc() : NULL;
 
-    if (!h)
+    if (!ready(b, h, t))
         return;
-    if (!t) {
-        nft_fail(b, -ENOMEM);
-        return;
-    }
     nftnl_table_set_str(t, NFTNL_TABLE_NAME, b->table);
     nftnl_table_nlmsg_build_payload(h, t);
     nft_msg_end(b, h);
@@ -180,15 +184,10 @@ void nft_table_add(struct nft *b)
     table_msg(b, NFT_MSG_NEWTABLE, NLM_F_CREATE);
 }
 
-void nft_table_drop(struct nft *b)
+void nft_table_reset(struct nft *b)
 {
     nft_table_add(b);
     table_msg(b, NFT_MSG_DELTABLE, 0);
-}
-
-void nft_table_reset(struct nft *b)
-{
-    nft_table_drop(b);
     nft_table_add(b);
 }
 
@@ -248,12 +247,8 @@ void nft_chain_flush(struct nft *b, const char *name)
     struct nlmsghdr *h = nft_msg_begin(b, NFT_MSG_DELRULE, 0);
     struct nftnl_rule *r = h ? nftnl_rule_alloc() : NULL;
 
-    if (!h)
+    if (!ready(b, h, r))
         return;
-    if (!r) {
-        nft_fail(b, -ENOMEM);
-        return;
-    }
     nftnl_rule_set_str(r, NFTNL_RULE_TABLE, b->table);
     nftnl_rule_set_str(r, NFTNL_RULE_CHAIN, name);
     nftnl_rule_nlmsg_build_payload(h, r);
@@ -266,12 +261,8 @@ void nft_counter_add(struct nft *b, const char *name)
     struct nlmsghdr *h = nft_msg_begin(b, NFT_MSG_NEWOBJ, NLM_F_CREATE);
     struct nftnl_obj *o = h ? nftnl_obj_alloc() : NULL;
 
-    if (!h)
+    if (!ready(b, h, o))
         return;
-    if (!o) {
-        nft_fail(b, -ENOMEM);
-        return;
-    }
     nftnl_obj_set_str(o, NFTNL_OBJ_TABLE, b->table);
     nftnl_obj_set_str(o, NFTNL_OBJ_NAME, name);
     nftnl_obj_set_u32(o, NFTNL_OBJ_TYPE, NFT_OBJECT_COUNTER);
@@ -334,12 +325,8 @@ static void set_msg(struct nft *b, uint16_t type, uint16_t flags,
     struct nlmsghdr *h = nft_msg_begin(b, type, flags);
     struct nftnl_set *s = h ? nftnl_set_alloc() : NULL;
 
-    if (!h)
+    if (!ready(b, h, s))
         return;
-    if (!s) {
-        nft_fail(b, -ENOMEM);
-        return;
-    }
     nftnl_set_set_str(s, NFTNL_SET_TABLE, b->table);
     nftnl_set_set_str(s, NFTNL_SET_NAME, name);
     nftnl_set_set_u32(s, NFTNL_SET_FAMILY, NFPROTO_INET);
@@ -355,11 +342,6 @@ static void set_msg(struct nft *b, uint16_t type, uint16_t flags,
 void nft_set_add(struct nft *b, const struct nft_set_spec *spec)
 {
     set_msg(b, NFT_MSG_NEWSET, NLM_F_CREATE, spec->name, spec);
-}
-
-void nft_set_del(struct nft *b, const char *name)
-{
-    set_msg(b, NFT_MSG_DELSET, 0, name, NULL);
 }
 
 void nft_set_flush(struct nft *b, const char *name)
@@ -392,13 +374,6 @@ void nft_key_u8(struct nft_key *k, uint8_t v)
     key_append(k, &v, 1);
 }
 
-void nft_key_be16(struct nft_key *k, uint16_t v)
-{
-    uint16_t be = htons(v);
-
-    key_append(k, &be, 2);
-}
-
 void nft_key_ifname(struct nft_key *k, const char *ifname)
 {
     char name[16] = {0};
@@ -407,113 +382,56 @@ void nft_key_ifname(struct nft_key *k, const char *ifname)
     key_append(k, name, sizeof(name));
 }
 
-struct elem {
-    const struct nft_key *key;
-    const struct nft_key *end;
-    const char *goto_chain;
-    uint32_t flags;
-};
-
 static uint32_t key_len(const struct nft_key *k)
 {
     return (uint32_t)(k->only ? k->only : k->len);
 }
 
-static void elem_fill(struct nftnl_set_elem *e, const struct elem *in)
-{
-    nftnl_set_elem_set(e, NFTNL_SET_ELEM_KEY, in->key->b,
-                       key_len(in->key));
-    if (in->end)
-        nftnl_set_elem_set(e, NFTNL_SET_ELEM_KEY_END, in->end->b,
-                           key_len(in->end));
-    if (in->flags)
-        nftnl_set_elem_set_u32(e, NFTNL_SET_ELEM_FLAGS, in->flags);
-    if (in->goto_chain) {
-        nftnl_set_elem_set_u32(e, NFTNL_SET_ELEM_VERDICT, (uint32_t)NFT_GOTO);
-        nftnl_set_elem_set_str(e, NFTNL_SET_ELEM_CHAIN, in->goto_chain);
-    }
-}
-
+/* goto_chain: of a verdict map's element; else NULL */
 static void elem_msg(struct nft *b, uint16_t type, uint16_t flags,
-                     const char *set, const struct elem *elems, size_t n)
+                     const char *set, const struct nft_key *key,
+                     const char *goto_chain)
 {
     struct nlmsghdr *h = nft_msg_begin(b, type, flags);
     struct nftnl_set *s = h ? nftnl_set_alloc() : NULL;
+    struct nftnl_set_elem *e = s ? nftnl_set_elem_alloc() : NULL;
 
-    if (!h)
-        return;
-    if (!s) {
-        nft_fail(b, -ENOMEM);
-        return;
-    }
-    nftnl_set_set_str(s, NFTNL_SET_TABLE, b->table);
-    nftnl_set_set_str(s, NFTNL_SET_NAME, set);
-    for (size_t i = 0; i < n; i++) {
-        struct nftnl_set_elem *e = nftnl_set_elem_alloc();
-        if (!e || elems[i].key->len > sizeof(elems[i].key->b)) {
-            nft_fail(b, e ? -ENOBUFS : -ENOMEM);
-            if (e)
-                nftnl_set_elem_free(e);
-            break;
+    if (h && key->len > sizeof(key->b))
+        nft_fail(b, -ENOBUFS);
+    else if (ready(b, h, e)) {
+        nftnl_set_set_str(s, NFTNL_SET_TABLE, b->table);
+        nftnl_set_set_str(s, NFTNL_SET_NAME, set);
+        nftnl_set_elem_set(e, NFTNL_SET_ELEM_KEY, key->b, key_len(key));
+        if (goto_chain) {
+            nftnl_set_elem_set_u32(e, NFTNL_SET_ELEM_VERDICT,
+                                   (uint32_t)NFT_GOTO);
+            nftnl_set_elem_set_str(e, NFTNL_SET_ELEM_CHAIN, goto_chain);
         }
-        elem_fill(e, &elems[i]);
         nftnl_set_elem_add(s, e);
+        e = NULL; /* it is the set's now */
+        nftnl_set_elems_nlmsg_build_payload(h, s);
+        nft_msg_end(b, h);
     }
-    nftnl_set_elems_nlmsg_build_payload(h, s);
-    nft_msg_end(b, h);
-    nftnl_set_free(s);
+    if (e)
+        nftnl_set_elem_free(e);
+    if (s)
+        nftnl_set_free(s);
 }
 
-void nft_elem_add(struct nft *b, const char *set, const struct nft_key *key,
-                  const struct nft_key *end)
+void nft_elem_add(struct nft *b, const char *set, const struct nft_key *key)
 {
-    struct elem e = {.key = key, .end = end};
-
-    elem_msg(b, NFT_MSG_NEWSETELEM, NLM_F_CREATE, set, &e, 1);
+    elem_msg(b, NFT_MSG_NEWSETELEM, NLM_F_CREATE, set, key, NULL);
 }
 
-void nft_elem_del(struct nft *b, const char *set, const struct nft_key *key,
-                  const struct nft_key *end)
+void nft_elem_del(struct nft *b, const char *set, const struct nft_key *key)
 {
-    struct elem e = {.key = key, .end = end};
-
-    elem_msg(b, NFT_MSG_DELSETELEM, 0, set, &e, 1);
-}
-
-/* Big-endian increment; false when it wraps to zero. */
-static bool key_next(struct nft_key *k)
-{
-    for (size_t i = key_len(k); i-- > 0;)
-        if (++k->b[i] != 0)
-            return true;
-    return false;
-}
-
-void nft_elem_range(struct nft *b, const char *set,
-                    const struct nft_key *first, const struct nft_key *last)
-{
-    struct nft_key after = *last;
-    struct elem e[2] = {
-        {.key = first},
-        {.key = &after, .flags = NFT_SET_ELEM_INTERVAL_END},
-    };
-    size_t n = key_next(&after) ? 2 : 1;
-
-    elem_msg(b, NFT_MSG_NEWSETELEM, NLM_F_CREATE, set, e, n);
+    elem_msg(b, NFT_MSG_DELSETELEM, 0, set, key, NULL);
 }
 
 void nft_elem_goto(struct nft *b, const char *map, const struct nft_key *key,
                    const char *chain)
 {
-    struct elem e = {.key = key, .goto_chain = chain};
-
-    elem_msg(b, NFT_MSG_NEWSETELEM, NLM_F_CREATE, map, &e, 1);
-}
-
-void nft_elem_goto_del(struct nft *b, const char *map,
-                       const struct nft_key *key)
-{
-    nft_elem_del(b, map, key, NULL);
+    elem_msg(b, NFT_MSG_NEWSETELEM, NLM_F_CREATE, map, key, chain);
 }
 
 /* ---- counters ---- */

@@ -38,13 +38,10 @@ int nft_commit(struct nft *b, struct nl *nl, unsigned *ret_msg);
 /** add + delete + add: whatever was there is gone, in the same batch. */
 void nft_table_reset(struct nft *b);
 void nft_table_add(struct nft *b);
-/** add + delete: the table is gone whether it was there or not. */
-void nft_table_drop(struct nft *b);
 
 #define NFT_HOOK_PREROUTING 0
 #define NFT_HOOK_INPUT 1
 #define NFT_HOOK_FORWARD 2
-#define NFT_HOOK_OUTPUT 3
 #define NFT_HOOK_POSTROUTING 4
 /** A base chain. @param type "filter", "nat" or "route"
  *  @param policy_drop  policy drop instead of accept */
@@ -65,10 +62,8 @@ enum nft_type {
     NFT_T_INET_SERVICE = 13,
     NFT_T_IFNAME = 41,
 };
-#define NFT_F_CONST 0x1u    /* NFT_SET_CONSTANT */
 #define NFT_F_INTERVAL 0x4u /* NFT_SET_INTERVAL */
 #define NFT_F_MAP 0x8u      /* NFT_SET_MAP: data is a verdict */
-#define NFT_F_TIMEOUT 0x10u
 #define NFT_KEY_FIELDS 4
 
 /** One set or verdict map: key = @p n_types fields concatenated. */
@@ -80,7 +75,6 @@ struct nft_set_spec {
 };
 void nft_set_add(struct nft *b, const struct nft_set_spec *spec);
 void nft_set_flush(struct nft *b, const char *name);
-void nft_set_del(struct nft *b, const char *name);
 
 /** A key under construction, {0} is empty. Each field of a concatenation is
  *  padded to 4 bytes; a key of one field is sent without its padding. */
@@ -91,24 +85,14 @@ struct nft_key {
 };
 void nft_key_addr(struct nft_key *k, const struct ipaddr *a);
 void nft_key_u8(struct nft_key *k, uint8_t v);
-void nft_key_be16(struct nft_key *k, uint16_t v); /* host order in */
 void nft_key_ifname(struct nft_key *k, const char *ifname);
 
-/** Add or delete an element of a plain set. @p end: the key where an
- *  interval of a concatenated set ends (inclusive), or NULL. */
-void nft_elem_add(struct nft *b, const char *set, const struct nft_key *key,
-                  const struct nft_key *end);
-void nft_elem_del(struct nft *b, const char *set, const struct nft_key *key,
-                  const struct nft_key *end);
-/** An interval of a one-field interval set, first to last inclusive:
- *  encodes the start and the open end as the kernel wants them. */
-void nft_elem_range(struct nft *b, const char *set,
-                    const struct nft_key *first, const struct nft_key *last);
+/** Add or delete an element of a plain set or map. */
+void nft_elem_add(struct nft *b, const char *set, const struct nft_key *key);
+void nft_elem_del(struct nft *b, const char *set, const struct nft_key *key);
 /** Element of a verdict map: key -> goto @p chain. */
 void nft_elem_goto(struct nft *b, const char *map, const struct nft_key *key,
                    const char *chain);
-void nft_elem_goto_del(struct nft *b, const char *map,
-                       const struct nft_key *key);
 
 /* ---- rules: nft_rule_begin, expressions, nft_rule_end ---- */
 struct nft_rule *nft_rule_begin(struct nft *b, const char *chain);
@@ -139,17 +123,13 @@ void nft_match_exthdr6(struct nft_rule *r, uint8_t header);
 #define NFT_CT_INVALID 1u
 #define NFT_CT_ESTABLISHED 2u
 #define NFT_CT_RELATED 4u
-#define NFT_CT_NEW 8u
-#define NFT_CT_UNTRACKED 64u
 void nft_match_ct_state(struct nft_rule *r, uint32_t mask);
 
 /* Raw loads for concatenated lookups: slot n is register32 8+n. */
 void nft_load_saddr(struct nft_rule *r, uint8_t family, unsigned slot);
 void nft_load_daddr(struct nft_rule *r, uint8_t family, unsigned slot);
 void nft_load_iifname(struct nft_rule *r, unsigned slot); /* 4 slots */
-void nft_load_oifname(struct nft_rule *r, unsigned slot); /* 4 slots */
 void nft_load_l4proto(struct nft_rule *r, unsigned slot);
-void nft_load_dport(struct nft_rule *r, unsigned slot);
 /** Is the key in slots 0.. an element of @p set? @p invert: is it not? */
 void nft_lookup(struct nft_rule *r, const char *set, bool invert);
 /** Verdict of the element of @p map; no element: go on. */
@@ -161,12 +141,10 @@ void nft_counter_ref(struct nft_rule *r, const char *name);
 void nft_accept(struct nft_rule *r);
 void nft_drop(struct nft_rule *r);
 void nft_return(struct nft_rule *r);
-void nft_jump(struct nft_rule *r, const char *chain);
 void nft_goto(struct nft_rule *r, const char *chain);
 /** ICMP(v6) administratively prohibited, both families of an inet table. */
 void nft_reject_admin(struct nft_rule *r);
 void nft_masquerade(struct nft_rule *r);
-void nft_notrack(struct nft_rule *r);
 
 /** Read a named counter of a table of family inet.
  *  @return 0; -ENOENT; -errno */

@@ -289,19 +289,9 @@ void nft_load_iifname(struct nft_rule *r, unsigned slot)
     meta(r, NFT_META_IIFNAME, slot_reg(slot));
 }
 
-void nft_load_oifname(struct nft_rule *r, unsigned slot)
-{
-    meta(r, NFT_META_OIFNAME, slot_reg(slot));
-}
-
 void nft_load_l4proto(struct nft_rule *r, unsigned slot)
 {
     meta(r, NFT_META_L4PROTO, slot_reg(slot));
-}
-
-void nft_load_dport(struct nft_rule *r, unsigned slot)
-{
-    payload(r, NFT_PAYLOAD_TRANSPORT_HEADER, 2, 2, slot_reg(slot));
 }
 
 static struct nftnl_expr *lookup(struct nft_rule *r, const char *set)
@@ -389,11 +379,6 @@ void nft_return(struct nft_rule *r)
     verdict(r, NFT_RETURN, NULL);
 }
 
-void nft_jump(struct nft_rule *r, const char *chain)
-{
-    verdict(r, NFT_JUMP, chain);
-}
-
 void nft_goto(struct nft_rule *r, const char *chain)
 {
     verdict(r, NFT_GOTO, chain);
@@ -416,7 +401,3 @@ void nft_masquerade(struct nft_rule *r)
     plain(r, "masq");
 }
 
-void nft_notrack(struct nft_rule *r)
-{
-    plain(r, "notrack");
-}

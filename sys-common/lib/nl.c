@@ -111,23 +111,3 @@ int nl_talk(struct nl *nl, const void *msg, size_t len, mnl_cb_t cb,
     return t.first_err;
 }
 
-int nl_poll(struct nl *nl, mnl_cb_t cb, void *arg)
-{
-    int count = 0;
-
-    for (int turn = 0; turn < 64; turn++) {
-        ssize_t n = mnl_socket_recvfrom(nl->sock, nl->buf, sizeof(nl->buf));
-        if (n < 0 && (errno == EAGAIN || errno == EINTR))
-            break;
-        if (n < 0)
-            return err_last();
-        int left = (int)n;
-        for (const struct nlmsghdr *h = (const void *)nl->buf;
-             mnl_nlmsg_ok(h, left); h = mnl_nlmsg_next(h, &left)) {
-            if (cb && cb(h, arg) < 0)
-                return -ECANCELED;
-            count++;
-        }
-    }
-    return count;
-}

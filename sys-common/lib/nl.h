@@ -33,9 +33,4 @@ int nl_talk(struct nl *nl, const void *msg, size_t len, mnl_cb_t cb,
 /** Sequence number of the message the last nl_talk() was refused for. */
 uint32_t nl_refused_seq(const struct nl *nl);
 
-/** Read what is there without waiting and give each message to @p cb.
- *  @return messages read; -ENOBUFS the kernel dropped some: resynchronise;
- *  -errno */
-int nl_poll(struct nl *nl, mnl_cb_t cb, void *arg);
-
 #endif

@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
 # The firewall rule language, pure; dom0 and the firewall VM share it.
 $(eval $(call library,rules,$(addprefix sys-common/rules/,rule_parse.c \
-  rule_format.c rule_list.c rule_eval.c rule_lower.c)))
+  rule_format.c rule_eval.c rule_lower.c)))
 $(eval $(call unit_test,test_rule_parse,tests/unit/test_rule_parse.c,rules lib))
 $(eval $(call unit_test,test_rule_format,tests/unit/test_rule_format.c,\
   rules lib))

@@ -179,9 +179,9 @@ static void element(struct vif_nft *n, bool add, const char *set,
 {
     n->any = true;
     if (add)
-        nft_elem_add(n->batch, set, k, NULL);
+        nft_elem_add(n->batch, set, k);
     else
-        nft_elem_del(n->batch, set, k, NULL);
+        nft_elem_del(n->batch, set, k);
 }
 
 void vif_nft_allow(struct vif_nft *n, bool add, const char *ifname,
@@ -209,11 +209,6 @@ int vif_nft_commit(struct vif_nft *n)
     nft_free(n->batch);
     n->batch = NULL;
     return r;
-}
-
-struct nft *vif_nft_batch(struct vif_nft *n)
-{
-    return n->batch;
 }
 
 int vif_nft_spoofed(struct vif_nft *n, uint64_t *ret_packets)

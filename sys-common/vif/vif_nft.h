@@ -43,9 +43,6 @@ void vif_nft_client(struct vif_nft *n, bool add, const struct ipaddr *a);
  *  is not sent. */
 int vif_nft_commit(struct vif_nft *n);
 
-/** The batch so far, for tests; NULL outside of one. */
-struct nft *vif_nft_batch(struct vif_nft *n);
-
 /** Packets dropped for a forged source, from vifs and from elsewhere.
  *  @return 0; -errno */
 int vif_nft_spoofed(struct vif_nft *n, uint64_t *ret_packets);

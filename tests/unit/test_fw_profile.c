@@ -130,14 +130,6 @@ static void test_expand(void **state)
     assert_int_equal(from[3], 6);
     assert_int_equal(from[4], 6);
     assert_int_equal(from[5], 7);
-    /* rules 2 and 5 take two numbers each */
-    assert_int_equal(keys_number(q, 2), 2);
-    assert_int_equal(keys_number(q, 3), 4);
-    assert_int_equal(keys_number(q, 6), 8);
-    assert_int_equal(keys_rule_of(q, 3), 2);
-    assert_int_equal(keys_rule_of(q, 7), 5);
-    assert_int_equal(keys_rule_of(q, 8), 6);
-    assert_int_equal(keys_rule_of(q, 9), -ENOENT);
     free(text);
     free(from);
     fw_items_free(&items);
@@ -302,12 +294,42 @@ static void test_any_list(void **state)
         one_list();
 }
 
+/* Places, and the bound. */
+static void test_items(void **state)
+{
+    struct fw_items l = {0};
+    struct fw_item a = {.rule = {.m = {.action = FW_ACCEPT}}},
+                   d = {.rule = {.m = {.action = FW_DROP}}},
+                   i = {.include = "x"};
+
+    (void)state;
+    assert_int_equal(fw_items_del(&l, 0), -ERANGE);
+    assert_int_equal(fw_items_insert(&l, 1, &a), -ERANGE);
+    assert_int_equal(fw_items_insert(&l, 0, &a), 0);
+    assert_int_equal(fw_items_insert(&l, 1, &d), 0);
+    assert_int_equal(fw_items_insert(&l, 1, &i), 0);
+    assert_true(fw_item_eq(&l.v[0], &a));
+    assert_true(fw_item_eq(&l.v[1], &i));
+    assert_true(fw_item_eq(&l.v[2], &d));
+    assert_false(fw_item_eq(&l.v[0], &d));
+    assert_int_equal(fw_items_del(&l, 0), 0);
+    assert_true(fw_item_eq(&l.v[0], &i));
+    while (l.n < FW_ITEMS_MAX)
+        assert_int_equal(fw_items_insert(&l, 0, &a), 0);
+    assert_int_equal(fw_items_insert(&l, l.n, &a), -ENOBUFS);
+    assert_int_equal(l.n, FW_ITEMS_MAX);
+    assert_true(fw_item_eq(&l.v[l.n - 1], &d));
+    fw_items_free(&l);
+    assert_int_equal(l.n, 0);
+    fw_items_free(&l);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_errors),   cmocka_unit_test(test_expand),
-        cmocka_unit_test(test_refused),  cmocka_unit_test(test_too_long),
-        cmocka_unit_test(test_any_list),
+        cmocka_unit_test(test_items),    cmocka_unit_test(test_errors),
+        cmocka_unit_test(test_expand),   cmocka_unit_test(test_refused),
+        cmocka_unit_test(test_too_long), cmocka_unit_test(test_any_list),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
-/* Tests of rule_format.c and rule_list.c, and the property that text and
+/* Tests of rule_format.c, and the property that text and
  * rule are two forms of one thing: random rules, printed seed (set
  * RULE_SEED to run one again). */
 #include <setjmp.h>
@@ -18,7 +18,6 @@
 #include "lib/err.h"
 #include "lib/mem.h"
 #include "rules/rule_format.h"
-#include "rules/rule_list.h"
 #include "rules/rule_lower.h"
 #include "rules/rule_parse.h"
 
@@ -329,44 +328,12 @@ static void test_family(void **state)
     assert_false(rule_fits_family(&v6, AF_INET));
 }
 
-static void test_list(void **state)
-{
-    struct rule_list l = {0};
-    struct fw_rule a = parsed("action=accept"), d = parsed("action=drop"),
-                   t = parsed("action=drop proto=tcp");
-    size_t i;
-
-    (void)state;
-    assert_int_equal(rule_list_find(&l, &a), -ENOENT);
-    assert_int_equal(rule_list_del(&l, 0), -ERANGE);
-    assert_int_equal(rule_list_insert(&l, 1, &a), -ERANGE);
-    assert_int_equal(rule_list_append(&l, &a), 0);
-    assert_int_equal(rule_list_append(&l, &d), 0);
-    assert_int_equal(rule_list_insert(&l, 1, &t), 0);
-    assert_int_equal(rule_list_find(&l, &a), 0);
-    assert_int_equal(rule_list_find(&l, &t), 1);
-    assert_int_equal(rule_list_find(&l, &d), 2);
-    assert_int_equal(rule_list_del(&l, 0), 0);
-    assert_int_equal(rule_list_find(&l, &t), 0);
-    assert_int_equal(rule_list_find(&l, &a), -ENOENT);
-    assert_int_equal(l.n, 2);
-    for (i = l.n; i < FW_RULES_MAX; i++)
-        assert_int_equal(rule_list_insert(&l, 0, &a), 0);
-    assert_int_equal(rule_list_append(&l, &a), -ENOBUFS);
-    assert_int_equal(l.n, FW_RULES_MAX);
-    assert_int_equal(rule_list_find(&l, &d), FW_RULES_MAX - 1);
-    rule_list_free(&l);
-    assert_int_equal(l.n, 0);
-    rule_list_free(&l);
-}
-
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_round_trip), cmocka_unit_test(test_random_text),
         cmocka_unit_test(test_longest),    cmocka_unit_test(test_eq),
-        cmocka_unit_test(test_family),     cmocka_unit_test(test_list),
-        cmocka_unit_test(test_lower),
+        cmocka_unit_test(test_family),     cmocka_unit_test(test_lower),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -117,30 +117,11 @@ static void test_cases(void **state)
     }
 }
 
-static void test_eq(void **state)
-{
-    struct uplink_conf a;
-    struct uplink_conf b;
-
-    (void)state;
-    uplink_conf_init(&a);
-    uplink_conf_init(&b);
-    assert_true(uplink_conf_eq(&a, &b));
-    uplink_conf_set(&a, "dns", text_of("192.0.2.1"));
-    assert_false(uplink_conf_eq(&a, &b));
-    uplink_conf_set(&b, "dns", text_of("192.0.2.1"));
-    assert_true(uplink_conf_eq(&a, &b));
-    uplink_conf_set(&b, "address", text_of("192.0.2.1/24"));
-    uplink_conf_set(&a, "address", text_of("192.0.2.1/25"));
-    assert_false(uplink_conf_eq(&a, &b));
-}
-
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_names),
         cmocka_unit_test(test_cases),
-        cmocka_unit_test(test_eq),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -14,6 +14,7 @@
 
 #include "dom0/cli.h"
 #include "dom0/config_load.h"
+#include "dom0/fw_diff.h"
 #include "dom0/fw_profile.h"
 #include "lib/err.h"
 #include "lib/io.h"
@@ -138,107 +139,48 @@ static int fetch_list(struct cli *c, const char *qube, char **ret)
 
 /* ---- diff ---- */
 
-struct diff {
-    const struct fw_items *a, *b;
-    size_t skip;      /* equal items in front */
-    size_t n, m;      /* items that are compared */
-    uint16_t *common; /* (n + 1) * (m + 1): longest common list from i, j */
+struct shown {
+    bool json;
     json_t *out;
     size_t changed;
 };
 
-static uint16_t *cell(const struct diff *d, size_t i, size_t j)
+static void put_line(bool comes, size_t at, const struct fw_item *item,
+                     void *arg)
 {
-    return &d->common[i * (d->m + 1) + j];
-}
-
-static bool same(const struct diff *d, size_t i, size_t j)
-{
-    return fw_item_eq(&d->a->v[d->skip + i], &d->b->v[d->skip + j]);
-}
-
-static void fill(struct diff *d)
-{
-    for (size_t i = d->n; i-- > 0;) {
-        for (size_t j = d->m; j-- > 0;) {
-            uint16_t down = *cell(d, i + 1, j), right = *cell(d, i, j + 1);
-
-            *cell(d, i, j) = same(d, i, j)
-                                 ? (uint16_t)(*cell(d, i + 1, j + 1) + 1)
-                             : down > right ? down
-                                            : right;
-        }
-    }
-}
-
-static void put_line(struct diff *d, const char *op, size_t line,
-                     const struct fw_item *item, bool json)
-{
+    struct shown *sh = arg;
+    const char *op = comes ? "+" : "-";
     char text[FW_TEXT_MAX];
 
-    d->changed++;
+    sh->changed++;
     if (fw_item_format(item, text, sizeof(text)) < 0)
         return;
-    if (json)
-        json_array_append_new(d->out,
+    if (sh->json)
+        json_array_append_new(sh->out,
                               json_pack("{s:s,s:I,s:s}", "op", op, "item",
-                                        (json_int_t)line, "rule", text));
+                                        (json_int_t)at, "rule", text));
     else
-        printf("%s%4zu  %s\n", op, line, text);
+        printf("%s%4zu  %s\n", op, at, text);
 }
 
-static void walk(struct diff *d, bool json)
-{
-    size_t i = 0, j = 0;
-
-    while (i < d->n || j < d->m) {
-        if (i < d->n && j < d->m && same(d, i, j)) {
-            i++;
-            j++;
-        } else if (j == d->m ||
-                   (i < d->n && *cell(d, i + 1, j) >= *cell(d, i, j + 1))) {
-            put_line(d, "-", d->skip + i, &d->a->v[d->skip + i], json);
-            i++;
-        } else {
-            put_line(d, "+", d->skip + j, &d->b->v[d->skip + j], json);
-            j++;
-        }
-    }
-}
-
-/* Lists of FW_ITEMS_MAX, all different, take 32 MiB for a moment. */
 static int show_diff(const struct cli *c, const char *qube,
                      const struct fw_items *a, const struct fw_items *b)
 {
-    struct diff d = {.a = a, .b = b};
+    struct shown sh = {.json = c->json, .out = json_array()};
 
-    while (d.skip < a->n && d.skip < b->n &&
-           fw_item_eq(&a->v[d.skip], &b->v[d.skip]))
-        d.skip++;
-    d.n = a->n - d.skip;
-    d.m = b->n - d.skip;
-    while (d.n && d.m && same(&d, d.n - 1, d.m - 1)) {
-        d.n--;
-        d.m--;
-    }
-    d.common = calloc((d.n + 1) * (d.m + 1), sizeof(*d.common));
-    if (!d.common) {
+    if (fw_diff(a, b, put_line, &sh)) {
         fprintf(stderr, "sysqube: out of memory\n");
+        json_decref(sh.out);
         return CLI_FAILED;
     }
-    d.out = json_array();
-    fill(&d);
-    walk(&d, c->json);
-    free(d.common);
     if (c->json) {
-        json_t *all = json_pack("{s:s,s:b,s:o}", "qube", qube, "same",
-                                d.changed == 0, "diff", d.out);
+        json_t *all = json_pack("{s:s,s:b,s:O}", "qube", qube, "same",
+                                sh.changed == 0, "diff", sh.out);
         cli_show_json(all);
         json_decref(all);
-    } else {
-        json_decref(d.out);
     }
-    return d.changed ? CLI_DIFFERS : 0;
+    json_decref(sh.out);
+    return sh.changed ? CLI_DIFFERS : 0;
 }
 
 int cli_rules_diff(struct cli *c, const char *qube, const char *file)

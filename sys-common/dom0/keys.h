@@ -59,6 +59,11 @@ struct keys_world {
  *  @return 0; -ENOMEM; -ENOBUFS (too many clients for one value) */
 int keys_desired(const struct keys_world *w, size_t index, struct keyset *ret);
 
+/** When keys_desired() will next say something else by the clock alone.
+ *  @param now_s  as of the last keys_desired()
+ *  @return second since 1970 at which the next rule ends; 0: none will */
+uint64_t keys_next_expiry(const struct config *c, uint64_t now_s);
+
 enum key_op { KEY_OP_SET, KEY_OP_RM };
 /** @param path  for KEY_OP_RM perhaps a subtree, ending in '/'
  *  @param val   for KEY_OP_SET

@@ -11,6 +11,27 @@
 #include "rules/rule_format.h"
 #include "rules/rule_lower.h"
 
+static bool expired(const struct fw_rule *r, uint64_t now_s)
+{
+    return r->has_expire && r->expire <= now_s;
+}
+
+uint64_t keys_next_expiry(const struct config *c, uint64_t now_s)
+{
+    uint64_t next = 0;
+
+    for (size_t i = 0; i < c->n; i++) {
+        for (size_t k = 0; k < c->qubes[i]->n_rules; k++) {
+            const struct fw_rule *r = &c->qubes[i]->rules[k].rule;
+
+            if (r->has_expire && !expired(r, now_s) &&
+                (!next || r->expire < next))
+                next = r->expire;
+        }
+    }
+    return next;
+}
+
 /* One rule, a key for each range of its ports. */
 static void put_rule(struct keys_build *b, const char *base,
                      const struct fw_rule *rule, unsigned number,
@@ -52,7 +73,7 @@ static void put_rules(struct keys_build *b, const struct keys_world *w,
     for (size_t i = 0; i < c->n_rules; i++) {
         const struct fw_rule *r = &c->rules[i].rule;
 
-        if (!r->has_expire || r->expire > w->now_s)
+        if (!expired(r, w->now_s))
             put_rule(b, base, r, number, src->family);
         number += rule_span(r);
     }

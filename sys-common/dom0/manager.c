@@ -78,28 +78,9 @@ int manager_desired(const struct manager *m, size_t index, struct keyset *ret)
     return keys_desired(&w, index, ret);
 }
 
-/* Seconds since 1970 when the next rule ends; 0: none will. */
-static uint64_t next_expiry(const struct manager *m, uint64_t now_s)
-{
-    uint64_t next = 0;
-
-    for (size_t i = 0; i < m->cfg.n; i++) {
-        const struct config_qube *c = m->cfg.qubes[i];
-
-        for (size_t k = 0; k < c->n_rules; k++) {
-            const struct fw_rule *r = &c->rules[k].rule;
-
-            if (r->has_expire && r->expire > now_s &&
-                (!next || r->expire < next))
-                next = r->expire;
-        }
-    }
-    return next;
-}
-
 void manager_update(struct manager *m)
 {
-    m->next_expiry_s = next_expiry(m, (uint64_t)time(NULL));
+    m->next_expiry_s = keys_next_expiry(&m->cfg, (uint64_t)time(NULL));
     for (size_t i = 0; i < m->cfg.n; i++) {
         struct keyset set = {0};
         int r;

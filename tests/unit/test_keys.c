@@ -324,12 +324,24 @@ static void test_set(void **state)
     keyset_free(&s);
 }
 
+static void test_expiry(void **state)
+{
+    struct config c;
+
+    (void)state;
+    make(&c);
+    assert_int_equal(keys_next_expiry(&c, 0), 1000);
+    assert_int_equal(keys_next_expiry(&c, 999), 1000);
+    assert_int_equal(keys_next_expiry(&c, 1000), 0);
+    config_free(&c);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_desired), cmocka_unit_test(test_variants),
-        cmocka_unit_test(test_diff),    cmocka_unit_test(test_changed_sources),
-        cmocka_unit_test(test_set),
+        cmocka_unit_test(test_expiry),          cmocka_unit_test(test_desired),
+        cmocka_unit_test(test_variants),        cmocka_unit_test(test_diff),
+        cmocka_unit_test(test_changed_sources), cmocka_unit_test(test_set),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -303,7 +303,8 @@ static int start_worker(struct manager *m, size_t index)
     r = io_mkdirs(root, 0555);
     if (r)
         return r;
-    if (m->platform->ops->vchan_dir(m->platform, q->domid, dir, sizeof(dir)))
+    if (m->platform->ops->vchan_dir &&
+        m->platform->ops->vchan_dir(m->platform, q->domid, dir, sizeof(dir)))
         a.dir = dir;
     return worker_new(m->loop, &a, &q->worker);
 }

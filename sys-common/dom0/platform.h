@@ -75,12 +75,14 @@ struct platform_ops {
     /** A descriptor to read and write the console.
      *  @return descriptor the caller closes; -errno with p->why */
     int (*console)(struct platform *p, uint32_t domid);
-    /** Folder of the vchan sockets, for the worker. @return false: none */
+    /** Folder of the vchan sockets, for the worker; NULL where there is
+     *  none. @return false: none for this domain */
     bool (*vchan_dir)(struct platform *p, uint32_t domid, char *ret,
                       size_t cap);
     /** Remove what a dead worker could not (xen: its xenstore nodes). */
     void (*vchan_clean)(struct platform *p, uint32_t domid);
-    /** Process of PID 1 as this machine sees it; 0: there is none. */
+    /** Process of PID 1 as this machine sees it, or 0; NULL
+     *  where there is none */
     pid_t (*pid)(struct platform *p, uint32_t domid);
 };
 

@@ -477,23 +477,6 @@ static int xen_console(struct platform *p, uint32_t domid)
     return r;
 }
 
-static bool xen_vchan_dir(struct platform *p, uint32_t domid, char *ret,
-                          size_t cap)
-{
-    (void)p;
-    (void)domid;
-    (void)ret;
-    (void)cap;
-    return false;
-}
-
-static pid_t xen_pid(struct platform *p, uint32_t domid)
-{
-    (void)p;
-    (void)domid;
-    return 0;
-}
-
 const struct platform_ops platform_xen = {
     .name = "xen",
     .body = "xen",
@@ -508,7 +491,5 @@ const struct platform_ops platform_xen = {
     .vif_attach = xen_vif_attach,
     .vif_detach = xen_vif_detach,
     .console = xen_console,
-    .vchan_dir = xen_vchan_dir,
     .vchan_clean = xen_vchan_clean,
-    .pid = xen_pid,
 };

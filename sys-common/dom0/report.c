@@ -110,7 +110,9 @@ static void put_run_time(json_t *o, const struct manager *m, size_t i)
     static const struct keyset none = {0};
     const struct qube *q = m->qubes[i];
     const struct keyset *status = q->worker ? worker_status(q->worker) : &none;
-    pid_t pid = q->has_domid ? m->platform->ops->pid(m->platform, q->domid) : 0;
+    pid_t pid = q->has_domid && m->platform->ops->pid
+                    ? m->platform->ops->pid(m->platform, q->domid)
+                    : 0;
 
     json_object_set_new(o, "domid",
                         q->has_domid ? json_integer(q->domid) : json_null());

@@ -113,27 +113,10 @@ static int fake_console(struct platform *p, uint32_t domid)
     return platform_fail(p, -ENODEV, "no console");
 }
 
-static bool fake_vchan_dir(struct platform *p, uint32_t domid, char *ret,
-                           size_t cap)
-{
-    (void)p;
-    (void)domid;
-    (void)ret;
-    (void)cap;
-    return false;
-}
-
 static void fake_vchan_clean(struct platform *p, uint32_t domid)
 {
     (void)p;
     note("clean %s\n", fake.dom[domid].name);
-}
-
-static pid_t fake_pid(struct platform *p, uint32_t domid)
-{
-    (void)p;
-    (void)domid;
-    return 0;
 }
 
 void fake_die(uint32_t domid, const char *why)
@@ -158,7 +141,5 @@ const struct platform_ops platform_fake = {
     .vif_attach = fake_attach,
     .vif_detach = fake_detach,
     .console = fake_console,
-    .vchan_dir = fake_vchan_dir,
     .vchan_clean = fake_vchan_clean,
-    .pid = fake_pid,
 };

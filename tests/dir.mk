@@ -7,6 +7,10 @@ FUZZ_SECONDS ?= 4
 
 include $(wildcard tests/property/dir.mk tests/bench/dir.mk)
 
+# behind all that declares one
+test-tools: $(patsubst %,$(BUILD)/tool/%,$(TEST_TOOLS))
+.PHONY: test-tools
+
 # The included file is made first, and make starts anew with it: so every
 # target but these finds the packages there. tests/packages is the one list.
 DEPS_MK := $(BUILD)/deps.mk

@@ -18,6 +18,3 @@ FW_TOOL_SRCS := firewallvm/monitor_kernel.c firewallvm/flow_cut.c \
 FW_TOOL_LIBS := fwrec fwcompile rules nl lib
 $(eval $(call test_tool,fwprop,$(addprefix tests/property/,fwprop.c world.c \
   engine_pipe.c) $(FW_TOOL_SRCS),$(FW_TOOL_LIBS),$(LIB_LIBS) $(NL_LIBS)))
-
-test-tools: $(patsubst %,$(BUILD)/tool/%,$(TEST_TOOLS))
-.PHONY: test-tools

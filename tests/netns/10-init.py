@@ -17,8 +17,9 @@ import time
 TOP = os.path.dirname(os.path.dirname(os.path.dirname(os.path.abspath(
     __file__))))
 BUILD = os.path.join(TOP, os.environ.get("BUILD", "build"))
-REQUIRE = os.environ.get("REQUIRE_NETNS") == "1"
-failed = 0
+sys.path.insert(0, os.path.dirname(os.path.abspath(__file__)))
+from lib import cannot, failures, finish  # noqa: E402
+from lib import ok as report  # noqa: E402
 
 SERVICES = """\
 # the table of this test
@@ -55,20 +56,6 @@ read line < /dev/tty && echo "got $line"
 exec sleep 1000
 """,
 }
-
-
-def report(ok, text):
-    global failed
-    print(("ok - " if ok else "not ok - ") + text, flush=True)
-    failed += not ok
-
-
-def skip(text):
-    if REQUIRE:
-        report(False, text)
-    else:
-        print("skip - " + text)
-    sys.exit(1 if failed else 0)
 
 
 def make_root(root):
@@ -195,12 +182,12 @@ def check_end(con, pid, proc):
 
 def main():
     if os.geteuid() != 0 or shutil.which("busybox") is None:
-        skip("needs root and busybox")
+        cannot("needs root and busybox")
     init = os.path.join(BUILD, "bin/init")
     if not os.path.exists(init):
-        skip("%s is not built" % init)
+        cannot("%s is not built" % init)
     if subprocess.run(["unshare", "-mpniuf", "true"]).returncode != 0:
-        skip("namespaces cannot be made here")
+        cannot("namespaces cannot be made here")
     root = tempfile.mkdtemp(prefix="sysqube-init.")
     os.chmod(root, 0o755)
     try:
@@ -227,11 +214,11 @@ def main():
             if proc.poll() is None:
                 proc.kill()
                 proc.wait()
-            if failed:
+            if failures():
                 print("# console:\n# " + con.text.replace("\n", "\n# "))
     finally:
         shutil.rmtree(root)
-    sys.exit(1 if failed else 0)
+    finish()
 
 
 main()

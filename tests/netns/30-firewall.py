@@ -19,8 +19,11 @@ import time
 TOP = os.path.dirname(os.path.dirname(os.path.dirname(os.path.abspath(
     __file__))))
 BUILD = os.path.join(TOP, os.environ.get("BUILD", "build"))
-REQUIRE = os.environ.get("REQUIRE_NETNS") == "1"
 sys.path.insert(0, os.path.dirname(os.path.abspath(__file__)))
+from appliance import (Service, drop_root, new_root,  # noqa: E402
+                       proc_status, seal_root)
+from lib import cannot, failures, finish, inside, new_ns, sh  # noqa: E402
+from lib import ok as report  # noqa: E402
 from qdb_fake import Qdb  # noqa: E402
 
 A4, A6 = "10.137.0.5", "fd09:24ef:4179::a89:5"
@@ -29,48 +32,9 @@ S4, S6 = "203.0.113.80", "2001:db8:80::80"
 T4 = "203.0.113.81"  # another address of the server
 UP4, UP6 = "192.0.2.2", "2001:db8:5::2"
 DNS1, DNS2, DNS3 = "10.139.1.1", "10.139.1.2", "10.139.1.3"
-failed = 0
 root = None
 qdb = None
 fw = None
-
-
-def report(ok, text, more=""):
-    global failed
-    failed += not ok
-    print(("ok - " if ok else "not ok - ") + text +
-          ("" if ok or not more else f" ({more})"), flush=True)
-
-
-def cannot(why):
-    if REQUIRE:
-        report(False, why)
-        sys.exit(1)
-    print("skip - " + why)
-    sys.exit(0)
-
-
-def sh(cmd, ns=None, check=True):
-    argv = cmd.split() if isinstance(cmd, str) else cmd
-    if ns:
-        argv = ["nsenter", "-t", str(ns), "-n"] + argv
-    return subprocess.run(argv, check=check, stdout=subprocess.PIPE,
-                          stderr=subprocess.STDOUT, text=True).stdout
-
-
-def new_ns():
-    p = subprocess.Popen(["unshare", "-n", "sleep", "600"])
-    mine = os.readlink("/proc/self/ns/net")
-    for _ in range(200):
-        try:
-            if os.readlink(f"/proc/{p.pid}/ns/net") != mine:
-                break
-        except OSError:
-            pass
-        time.sleep(0.01)
-    sh("ip link set lo up", p.pid)
-    no_waiting(p.pid)
-    return p.pid
 
 
 def no_waiting(ns):
@@ -206,7 +170,7 @@ class Qube:
     def __init__(self, name, domid, a4, a6):
         self.name, self.a4, self.a6 = name, a4, a6
         self.vif = f"vif{domid}.0"
-        self.ns = new_ns()
+        self.ns = scene_ns()
         self.p = subprocess.Popen(
             ["nsenter", "-t", str(self.ns), "-n", sys.executable, "-c",
              ACTOR], stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True)
@@ -311,53 +275,20 @@ def server():
 # ---- the FirewallVM's root and its service ----
 
 def build_root():
-    d = tempfile.mkdtemp(prefix="sq30.")
-    for p in ("usr/bin", "usr/lib", "usr/lib64", "usr/sbin", "etc", "proc",
-              "dev", "run", "tmp", "var/empty"):
-        os.makedirs(os.path.join(d, p))
-    for p in ("lib", "lib64"):
-        os.symlink("usr/" + p, os.path.join(d, p))
-    shutil.copy(f"{BUILD}/bin/firewallvmd", f"{d}/usr/bin/firewallvmd")
-    # Not in the image: what init does before it starts a service.
-    shutil.copy(shutil.which("setpriv"), f"{d}/usr/bin/setpriv")
-    os.chmod(d, 0o755)
-    sh(["mount", "--bind", d, d])
-    for p in ("usr/lib", "usr/lib64", "usr/sbin", "dev"):
-        sh(["mount", "--bind", "/" + p, f"{d}/{p}"])
-    sh(["mount", "--rbind", "/proc", f"{d}/proc"])
-    sh(["mount", "-t", "tmpfs", "-o", "mode=0755", "run", f"{d}/run"])
-    sh(["mount", "-o", "remount,ro,bind", d])
-    return d
+    return seal_root(new_root(["firewallvmd"]))
 
 
-def service(name):
-    with open(f"{TOP}/firewallvm/image/etc/sysqube/services") as f:
-        for line in f:
-            w = line.split()
-            if w and w[0].split("+")[0] == name:
-                return int(w[1]), int(w[2]), w[3].split(","), w[4:]
-    raise KeyError(name)
+def scene_ns():
+    """A namespace as this scene wants it. @return process id"""
+    ns = new_ns()
+    sh("ip link set lo up", ns)
+    no_waiting(ns)
+    return ns
 
 
-class Daemon:
+class Daemon(Service):
     def __init__(self, log):
-        uid, gid, caps, argv = service("firewallvmd")
-        caps = "-all," + ",".join("+" + c for c in caps)
-        self.log = open(log, "a+")
-        self.p = subprocess.Popen(
-            ["nsenter", "-t", str(fw), "-n", "/usr/sbin/chroot", root,
-             "/usr/bin/setpriv", "--reuid", str(uid), "--regid", str(gid),
-             "--clear-groups", "--bounding-set=" + caps, "--"] + argv,
-            stdin=subprocess.DEVNULL, stdout=self.log, stderr=self.log,
-            env={"SYSQUBE_PLATFORM": "netns"})
-
-    def alive(self):
-        return self.p.poll() is None
-
-    def end(self, sig=signal.SIGTERM):
-        if self.alive():
-            self.p.send_signal(sig)
-        self.p.wait(10)
+        super().__init__("firewallvm", "firewallvmd", root, fw, log)
 
     def worker(self):
         for d in os.listdir("/proc"):
@@ -368,16 +299,6 @@ class Daemon:
                 except OSError:
                     pass
         return None
-
-    def text(self):
-        with open(self.log.name) as f:
-            return f.read()
-
-
-def proc_status(pid):
-    with open(f"/proc/{pid}/status") as f:
-        return dict(line.rstrip("\n").split(":\t", 1) for line in f
-                    if ":\t" in line)
 
 
 # ---- keys ----
@@ -948,7 +869,7 @@ def check_qubesdb_gone(d, a):
 
 def scene(work):
     global root, fw
-    fw = new_ns()
+    fw = scene_ns()
     a, b = Qube("a", 5, A4, A6), Qube("b", 6, B4, B6)
     net = Qube.__new__(Qube)
     net.ns, net.lock = os.getpid(), threading.Lock()
@@ -990,26 +911,19 @@ def main():
     for b in ("ip", "nft", "setpriv", "nsenter"):
         if not shutil.which(b, path="/usr/sbin:/usr/bin:/sbin:/bin"):
             cannot(f"{b} is not installed")
-    if os.environ.get("SQ30_INSIDE") != "1":
-        os.environ["SQ30_INSIDE"] = "1"
-        os.execvp("unshare", ["unshare", "-m", "-n", "-p", "-f",
-                              "--kill-child", "--mount-proc",
-                              sys.executable, os.path.abspath(__file__)])
+    inside()
     work = tempfile.mkdtemp(prefix="sq30log.")
     try:
         scene(work)
     except Exception as e:  # the test's own fault is a failure, too
         report(False, f"the test itself: {type(e).__name__}: {e} at line "
                f"{e.__traceback__.tb_next.tb_lineno}")
-    if failed and os.path.exists(f"{work}/firewallvmd.log"):
+    if failures() and os.path.exists(f"{work}/firewallvmd.log"):
         for line in open(f"{work}/firewallvmd.log", errors="replace"):
             print(f"# {line.rstrip()}")
-    if root:
-        sh(["umount", "-R", root], check=False)
-        sh(["umount", "-l", root], check=False)
-        shutil.rmtree(root, ignore_errors=True)
+    drop_root(root)
     shutil.rmtree(work, ignore_errors=True)
-    sys.exit(1 if failed else 0)
+    finish()
 
 
 if __name__ == "__main__":

@@ -11,7 +11,6 @@ import glob
 import importlib.util
 import os
 import shutil
-import sys
 import tempfile
 
 HERE = os.path.dirname(os.path.abspath(__file__))
@@ -78,14 +77,10 @@ def main():
         fw.cannot("firewallvmd is not built")
     if not shutil.which("nft", path="/usr/sbin:/usr/bin:/sbin:/bin"):
         fw.cannot("nft is not installed")
-    if os.environ.get("SQ31_INSIDE") != "1":
-        os.environ["SQ31_INSIDE"] = "1"
-        os.execvp("unshare", ["unshare", "-m", "-n", "-p", "-f",
-                              "--kill-child", "--mount-proc",
-                              sys.executable, os.path.abspath(__file__)])
+    fw.inside()
     work = tempfile.mkdtemp(prefix="sq31log.")
     try:
-        fw.fw = fw.new_ns()
+        fw.fw = fw.scene_ns()
         fw.root = fw.build_root()
         fw.qdb = fw.Qdb(f"{fw.root}/run/qubes")
         cases = sorted(glob.glob(f"{GOLDEN}/*.rules"))
@@ -94,12 +89,9 @@ def main():
             run_case(path, work)
     except Exception as e:  # the test's own fault is a failure, too
         fw.report(False, f"the test itself: {type(e).__name__}: {e}")
-    if fw.root:
-        fw.sh(["umount", "-R", fw.root], check=False)
-        fw.sh(["umount", "-l", fw.root], check=False)
-        shutil.rmtree(fw.root, ignore_errors=True)
+    fw.drop_root(fw.root)
     shutil.rmtree(work, ignore_errors=True)
-    sys.exit(1 if fw.failed else 0)
+    fw.finish()
 
 
 if __name__ == "__main__":

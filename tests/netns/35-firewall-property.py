@@ -170,12 +170,8 @@ def main():
         fw.cannot("needs root")
     if not os.path.exists(TOOL):
         fw.cannot("fwprop is not built")
-    if os.environ.get("SQ35_INSIDE") != "1":
-        os.environ["SQ35_INSIDE"] = "1"
-        os.environ["SEED"] = str(SEED)
-        os.execvp("unshare", ["unshare", "-m", "-n", "-p", "-f",
-                              "--kill-child", "--mount-proc",
-                              sys.executable, os.path.abspath(__file__)])
+    os.environ["SEED"] = str(SEED)
+    fw.inside()
     print(f"# SEED={SEED} PROPERTY_SECONDS={SECONDS}")
     work = tempfile.mkdtemp(prefix="sq35log.")
     try:
@@ -189,12 +185,9 @@ def main():
         whole(work)
     except Exception as e:  # the test's own fault is a failure, too
         fw.report(False, f"the test itself: {type(e).__name__}: {e}")
-    if fw.root:
-        fw.sh(["umount", "-R", fw.root], check=False)
-        fw.sh(["umount", "-l", fw.root], check=False)
-        shutil.rmtree(fw.root, ignore_errors=True)
+    fw.drop_root(fw.root)
     shutil.rmtree(work, ignore_errors=True)
-    sys.exit(1 if fw.failed else 0)
+    fw.finish()
 
 
 if __name__ == "__main__":

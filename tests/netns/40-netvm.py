@@ -10,7 +10,6 @@ import re
 import shutil
 import signal
 import socket
-import struct
 import subprocess
 import sys
 import tempfile
@@ -21,7 +20,9 @@ TOP = os.path.dirname(os.path.dirname(os.path.dirname(os.path.abspath(
     __file__))))
 BUILD = os.path.join(TOP, os.environ.get("BUILD", "build"))
 sys.path.insert(0, os.path.dirname(os.path.abspath(__file__)))
-from lib import cannot, failures, finish, new_ns, sh  # noqa: E402
+from appliance import (Service, drop_root, new_root,  # noqa: E402
+                       proc_status, seal_root)
+from lib import cannot, failures, finish, inside, new_ns, sh  # noqa: E402
 from lib import ok as report  # noqa: E402
 from qdb_fake import Qdb  # noqa: E402
 
@@ -107,80 +108,27 @@ def peer_server(addr, port, family):
 # ---- the NetVM's root and services ----
 
 def build_root():
-    d = tempfile.mkdtemp(prefix="sq40.")
-    for p in ("usr/bin", "usr/lib", "usr/lib64", "usr/sbin", "etc", "proc",
-              "dev", "run", "tmp", "var/empty", "var/lib"):
-        os.makedirs(os.path.join(d, p))
-    for p in ("lib", "lib64"):
-        os.symlink("usr/" + p, os.path.join(d, p))
+    d = new_root(("netvmd", "netvm-dhcp", "netvm-dhcp-hook"), ["var/lib"])
     os.symlink("/run/dhcpcd-lib", os.path.join(d, "var/lib/dhcpcd"))
     for f in ("passwd", "group", "nsswitch.conf"):
         shutil.copy(f"{TOP}/image-builder/base/etc/{f}", f"{d}/etc/{f}")
     for f in ("dhcpcd.conf", "dnsmasq.conf"):
         shutil.copy(f"{TOP}/netvm/image/etc/{f}", f"{d}/etc/{f}")
-    for b in ("netvmd", "netvm-dhcp", "netvm-dhcp-hook"):
-        shutil.copy(f"{BUILD}/bin/{b}", f"{d}/usr/bin/{b}")
-    # Not in the image: what init does before it starts a service.
-    shutil.copy(shutil.which("setpriv"), f"{d}/usr/bin/setpriv")
-    os.chmod(d, 0o755)
-    sh(["mount", "--bind", d, d])
-    for p in ("usr/lib", "usr/lib64", "usr/sbin", "dev"):
-        sh(["mount", "--bind", "/" + p, f"{d}/{p}"])
-    sh(["mount", "--rbind", "/proc", f"{d}/proc"])
-    sh(["mount", "-t", "tmpfs", "-o", "mode=0755", "run", f"{d}/run"])
-    sh(["mount", "-o", "remount,ro,bind", d])
-    return d
+    return seal_root(d)
 
 
-def service(name):
-    with open(f"{TOP}/netvm/image/etc/sysqube/services") as f:
-        for line in f:
-            w = line.split()
-            if w and w[0].split("+")[0] == name:
-                return int(w[1]), int(w[2]), w[3].split(","), w[4:]
-    raise KeyError(name)
-
-
-class Daemon:
-    """A service as init starts it."""
-
+class Daemon(Service):
     def __init__(self, ns, name, log):
-        uid, gid, caps, argv = service(name)
-        caps = "-all," + ",".join("+" + c for c in caps)
-        pre = ["nsenter", "-t", str(ns), "-n", "/usr/sbin/chroot", root,
-               "/usr/bin/setpriv", "--reuid", str(uid), "--regid", str(gid),
-               "--clear-groups", "--bounding-set=" + caps]
-        if uid != 0:
-            pre += ["--inh-caps=" + caps, "--ambient-caps=" + caps]
-        self.log = open(log, "a+")
-        self.p = subprocess.Popen(pre + ["--"] + argv,
-                                  stdin=subprocess.DEVNULL,
-                                  stdout=self.log, stderr=self.log,
-                                  env={"SYSQUBE_PLATFORM": "netns"})
-
-    def alive(self):
-        return self.p.poll() is None
+        super().__init__("netvm", name, root, ns, log)
 
     def end(self, sig=signal.SIGTERM):
-        if self.alive():
-            self.p.send_signal(sig)
         try:
-            self.p.wait(5)
+            super().end(sig)
         except subprocess.TimeoutExpired:
             # dhcpcd 9.4.1 now and then misses a signal; init does the same
             print(f"# {self.log.name} had to be killed")
             self.p.kill()
             self.p.wait()
-
-    def text(self):
-        with open(self.log.name) as f:
-            return f.read()
-
-
-def proc_status(pid):
-    with open(f"/proc/{pid}/status") as f:
-        return dict(line.rstrip("\n").split(":\t", 1) for line in f
-                    if ":\t" in line)
 
 
 def children_of(pid):
@@ -488,11 +436,7 @@ def main():
     for b in ("dhcpcd", "dnsmasq", "ip", "nft", "setpriv", "ping"):
         if not shutil.which(b, path="/usr/sbin:/usr/bin:/sbin:/bin"):
             cannot(f"{b} is not installed")
-    if os.environ.get("SQ40_INSIDE") != "1":
-        os.environ["SQ40_INSIDE"] = "1"
-        os.execvp("unshare", ["unshare", "-m", "-n", "-p", "-f",
-                              "--kill-child", "--mount-proc",
-                              sys.executable, os.path.abspath(__file__)])
+    inside()
     work = tempfile.mkdtemp(prefix="sq40log.")
     try:
         scene(work)
@@ -503,10 +447,7 @@ def main():
             if os.path.exists(f"{work}/{name}.log"):
                 for line in open(f"{work}/{name}.log", errors="replace"):
                     print(f"# {name}: {line.rstrip()}")
-    if root:
-        sh(["umount", "-R", root], check=False)
-        sh(["umount", "-l", root], check=False)
-        shutil.rmtree(root, ignore_errors=True)
+    drop_root(root)
     shutil.rmtree(work, ignore_errors=True)
     finish()
 

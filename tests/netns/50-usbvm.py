@@ -16,29 +16,15 @@ import time
 TOP = os.path.dirname(os.path.dirname(os.path.dirname(os.path.abspath(
     __file__))))
 BUILD = os.path.join(TOP, os.environ.get("BUILD", "build"))
-REQUIRE = os.environ.get("REQUIRE_NETNS") == "1"
 sys.path.insert(0, os.path.dirname(os.path.abspath(__file__)))
+from appliance import proc_status, service  # noqa: E402
+from lib import cannot, failures, finish, inside  # noqa: E402
+from lib import ok as report  # noqa: E402
 from qdb_fake import Qdb  # noqa: E402
 
 STATUS = "/sysqube-status/usb"
 KEYS = "/qubes-usb-devices"
 NETLINK_KOBJECT_UEVENT = 15
-failed = 0
-
-
-def report(ok, text, more=""):
-    global failed
-    failed += not ok
-    print(("ok - " if ok else "not ok - ") + text +
-          ("" if ok or not more else f" ({more})"), flush=True)
-
-
-def cannot(why):
-    if REQUIRE:
-        report(False, why)
-        sys.exit(1)
-    print("skip - " + why)
-    sys.exit(0)
 
 
 # ---- a sysfs of our own ----
@@ -87,19 +73,9 @@ def event(action, name, subsystem="usb"):
     s.close()
 
 
-def service():
-    with open(f"{TOP}/usbvm/image/etc/sysqube/services") as f:
-        for line in f:
-            w = line.split()
-            if w and w[0] == "usbvmd":
-                return w[1], w[2], w[3].split(",")
-    raise KeyError("usbvmd")
-
-
 class Usbvmd:
     def __init__(self, work, sysfs, qdb_socket):
-        uid, gid, caps = service()
-        caps = "-all," + ",".join("+" + c for c in caps)
+        uid, gid, caps, _ = service("usbvm", "usbvmd")
         self.log = open(f"{work}/log", "a+")
         self.p = subprocess.Popen(
             ["setpriv", "--reuid", uid, "--regid", gid, "--clear-groups",
@@ -118,12 +94,6 @@ class Usbvmd:
     def text(self):
         with open(self.log.name, errors="replace") as f:
             return f.read()
-
-
-def proc_status(pid):
-    with open(f"/proc/{pid}/status") as f:
-        return dict(line.rstrip("\n").split(":\t", 1) for line in f
-                    if ":\t" in line)
 
 
 def devices(qdb):
@@ -279,7 +249,7 @@ def scene(work):
         report(count(qdb, 0), "a machine without USB has no devices")
     finally:
         d.end(signal.SIGKILL)
-        if failed:
+        if failures():
             for line in d.text().splitlines():
                 print("# usbvmd:", line)
 
@@ -291,11 +261,7 @@ def main():
         cannot("usbvmd is not built")
     if not shutil.which("setpriv"):
         cannot("setpriv is not installed")
-    if os.environ.get("SQ50_INSIDE") != "1":
-        os.environ["SQ50_INSIDE"] = "1"
-        os.execvp("unshare", ["unshare", "-m", "-n", "-p", "-f",
-                              "--kill-child", "--mount-proc",
-                              sys.executable, os.path.abspath(__file__)])
+    inside()
     work = tempfile.mkdtemp(prefix="sq50.")
     os.chmod(work, 0o755)
     # The folder usbvmd changes its root to; a desktop may lack it.
@@ -307,7 +273,7 @@ def main():
     except Exception as e:  # the test's own fault is a failure, too
         report(False, f"the test itself: {type(e).__name__}: {e}")
     shutil.rmtree(work, ignore_errors=True)
-    sys.exit(1 if failed else 0)
+    finish()
 
 
 if __name__ == "__main__":

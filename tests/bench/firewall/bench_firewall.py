@@ -151,10 +151,7 @@ def inside():
         forwarding(table, work)
         memory(table, work)
     finally:
-        if fw.root:
-            fw.sh(["umount", "-R", fw.root], check=False)
-            fw.sh(["umount", "-l", fw.root], check=False)
-            shutil.rmtree(fw.root, ignore_errors=True)
+        fw.drop_root(fw.root)
         shutil.rmtree(work, ignore_errors=True)
     return table.end()
 

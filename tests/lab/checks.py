@@ -79,6 +79,7 @@ class Checks:
         self.untrusted = Qube(self.dom0, "untrusted")
         self.before = None
         self.lease4 = None
+        self.faults = 0  # of the emulator, that are over
 
     # ---- helpers ----
 
@@ -466,6 +467,30 @@ class Checks:
             self.results.not_ok(f"{step.__name__} goes to its end", None,
                                 repr(error))
 
+    def settle(self):
+        """A guest that the emulator broke is started again by sysqubed: wait
+        for that."""
+        faults = self.emulator_faults()
+        if faults == self.faults:
+            return
+        self.faults = faults
+        time.sleep(1)  # sysqubed has it from the hypervisor by then
+        self.ready()
+
+    def whole(self, step):
+        """One step, repeated if the emulator broke a guest in it."""
+        for _ in range(EMULATOR_FAULTS_MAX):
+            self.settle()
+            failed = self.results.failed
+            self.one(step)
+            if self.results.failed == failed or \
+                    self.emulator_faults() == self.faults:
+                return
+            self.results.take_back(failed, "the emulator broke a PVH guest "
+                                   "meanwhile (README.md, traps); again")
+        self.settle()
+        self.one(step)
+
     def all(self):
         """Every check, in order; one that breaks off does not stop the
         others, except when the set is not even up."""
@@ -476,16 +501,10 @@ class Checks:
         for step in steps:
             begin = time.monotonic()
             failed = self.results.failed
-            faults = self.emulator_faults()
-            self.one(step)
-            if step not in (self.up, self.down) and \
-                    self.results.failed > failed and \
-                    self.emulator_faults() > faults:
-                self.results.take_back(failed, "the emulator broke a PVH "
-                                       "guest meanwhile (README.md, traps); "
-                                       "again")
-                self.ready()
+            if step in (self.up, self.down):
                 self.one(step)
+            else:
+                self.whole(step)
             if step == self.up and self.results.failed > failed:
                 self.results.note("the set is not up: what needs it fails")
             self.results.note(f"{step.__name__}: "

@@ -28,7 +28,8 @@ class Report:
 
     def take_back(self, failed, why):
         """The failures since there were so many do not count."""
-        self.note(f"{self.failed - failed} failures above do not count: {why}")
+        self.note(f"failures above that do not count: "
+                  f"{self.failed - failed}: {why}")
         self.failed = failed
 
     def note(self, text):

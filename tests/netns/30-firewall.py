@@ -789,10 +789,9 @@ def check_swap(a):
     lists = [["action=accept proto=udp", "action=drop"],
              [f"action=drop dst4={T4}", "action=accept dstports=80"]]
     rules(A4, lists[0])
-    out = []
+    out, changes, before = [], 0, len(heard)
     t = threading.Thread(target=lambda: out.append(a("flood", S4, 80, 4)))
     t.start()
-    changes, before = 0, len(heard)
     while t.is_alive():
         rules(A4, lists[changes % 2])
         changes += 1

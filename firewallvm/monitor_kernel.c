@@ -34,8 +34,18 @@ int monitor_kernel_guard(struct nl *nl)
     return commit(nl, b, "guard");
 }
 
-static int log_cut(int r, const char *what, unsigned cut)
+/* One transaction, and then the flows that it leaves no right to live.
+ * b: used up; src: flows of this source only, or NULL */
+static int commit_and_cut(struct nl *nl, struct nft *b, const char *what,
+                          const struct ipaddr *src, flow_cut_fn must_end,
+                          void *arg)
 {
+    unsigned cut = 0;
+    int r = commit(nl, b, what);
+
+    if (r < 0)
+        return r;
+    r = flow_cut(nl, src, must_end, arg, &cut);
     if (r < 0)
         log_warn("%s: flows not cut: %s", what, err_text(r));
     else if (cut > 0)
@@ -98,7 +108,6 @@ static int kernel_start(void *arg, const struct fw_source *v, size_t n,
 {
     struct judge judge = {.v = v, .n = n, .dns = dns};
     struct nl *nl = arg;
-    unsigned cut = 0;
     struct nft *b;
     size_t i;
     int r = nft_new(FW_TABLE, &b);
@@ -108,12 +117,7 @@ static int kernel_start(void *arg, const struct fw_source *v, size_t n,
     compile_base(b, dns, snat);
     for (i = 0; i < n; i++)
         compile_source(b, &v[i], true);
-    r = commit(nl, b, "start");
-    if (r == 0) {
-        r = flow_cut(nl, NULL, ends_at_start, &judge, &cut);
-        log_cut(r, "start", cut);
-    }
-    return r;
+    return commit_and_cut(nl, b, "start", NULL, ends_at_start, &judge);
 }
 
 static int kernel_apply(void *arg, const struct fw_source *s, bool is_new,
@@ -122,7 +126,6 @@ static int kernel_apply(void *arg, const struct fw_source *s, bool is_new,
     struct judge judge = {.v = s, .n = 1, .dns = dns};
     char name[FW_CHAIN_MAX];
     struct nl *nl = arg;
-    unsigned cut = 0;
     struct nft *b;
     int r = nft_new(FW_TABLE, &b);
 
@@ -130,19 +133,13 @@ static int kernel_apply(void *arg, const struct fw_source *s, bool is_new,
         return r;
     compile_chain_name(&s->addr, name);
     compile_source(b, s, is_new);
-    r = commit(nl, b, name);
-    if (r == 0) {
-        r = flow_cut(nl, &s->addr, ends_by_list, &judge, &cut);
-        log_cut(r, name, cut);
-    }
-    return r;
+    return commit_and_cut(nl, b, name, &s->addr, ends_by_list, &judge);
 }
 
 static int kernel_remove(void *arg, const struct ipaddr *addr)
 {
     char name[FW_CHAIN_MAX];
     struct nl *nl = arg;
-    unsigned cut = 0;
     struct nft *b;
     int r = nft_new(FW_TABLE, &b);
 
@@ -150,12 +147,7 @@ static int kernel_remove(void *arg, const struct ipaddr *addr)
         return r;
     compile_chain_name(addr, name);
     compile_source_del(b, addr);
-    r = commit(nl, b, name);
-    if (r == 0) {
-        r = flow_cut(nl, addr, ends_always, NULL, &cut);
-        log_cut(r, name, cut);
-    }
-    return r;
+    return commit_and_cut(nl, b, name, addr, ends_always, NULL);
 }
 
 static int kernel_dns(void *arg, const struct fw_dns *dns)

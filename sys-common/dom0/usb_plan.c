@@ -12,13 +12,6 @@
 
 #define CLASS_HID 3
 
-/* The last generation of a port that was granted. */
-struct spent {
-    uint32_t backend;
-    struct usb_port port;
-    uint64_t gen;
-};
-
 /* A vchan port whose old user still reports the link. */
 struct linger {
     uint32_t client, backend;
@@ -40,8 +33,6 @@ struct usb_plan {
     uint16_t last_vport;
     struct usb_att att[USB_PLAN_MAX];
     size_t n_att;
-    struct spent spent[USB_PLAN_MAX];
-    size_t n_spent;
     struct linger linger[USB_PLAN_MAX];
     size_t n_linger;
     struct hold hold[USB_PLAN_MAX];
@@ -123,34 +114,13 @@ static const struct usb_fact_dev *dev_at(const struct usb_facts *f,
     return NULL;
 }
 
-static struct spent *spent_of(struct usb_plan *p, uint32_t backend,
-                              const struct usb_port *port)
-{
-    for (size_t i = 0; i < p->n_spent; i++)
-        if (p->spent[i].backend == backend &&
-            same_port(&p->spent[i].port, port))
-            return &p->spent[i];
-    return NULL;
-}
-
-static bool is_spent(const struct usb_plan *p, const struct usb_fact_dev *d)
-{
-    for (size_t i = 0; i < p->n_spent; i++)
-        if (p->spent[i].backend == d->backend &&
-            same_port(&p->spent[i].port, &d->d.port))
-            return p->spent[i].gen == d->dev.gen;
-    return false;
-}
-
-/* Does the USBVM say that it still hands the device out? */
-static bool exporting(const struct usb_facts *f, uint32_t backend,
-                      const struct usb_port *port)
+/* Does the USBVM say that the device is reset, identified and nobody's? */
+static bool is_idle(const struct usb_facts *f, uint32_t backend,
+                    const struct usb_port *port)
 {
     struct usb_link_state s;
-    int r = f->export(f->arg, backend, port, &s);
 
-    return r == 0 &&
-           (s.link == USB_LINK_WAITING || s.link == USB_LINK_ATTACHED);
+    return f->export(f->arg, backend, port, &s) == 0 && s.link == USB_LINK_IDLE;
 }
 
 /* ---- holds ---- */
@@ -223,33 +193,58 @@ static void end(struct usb_plan *p, struct usb_att *a, uint64_t now_ms,
     va_end(ap);
 }
 
+static bool is_same(const struct usb_fact_dev *d, const struct usb_att *a)
+{
+    return d->known && !d->d.malformed && d->dev.gen == a->dev.gen &&
+           d->dev.speed == a->dev.speed &&
+           memcmp(d->dev.hash, a->dev.hash, sizeof(a->dev.hash)) == 0;
+}
+
 /* The device and the two sides still are what was granted? Ends it if not. */
 static bool check_sides(struct usb_plan *p, struct usb_att *a,
                         const struct usb_facts *f)
 {
     const struct usb_fact_qube *q = running(f, a->qube, a->client);
+    const struct usb_fact_qube *u = running(f, a->usbvm, a->backend);
     const struct usb_fact_dev *d = dev_at(f, a->backend, &a->port);
     struct usb_ruling r;
 
+    if (d)
+        a->d = d->d;
     if (!q || !q->policy) {
         end(p, a, f->now_ms, USB_END_QUBE, "the qube ended");
-    } else if (!running(f, a->usbvm, a->backend)) {
+    } else if (!u) {
         end(p, a, f->now_ms, USB_END_USBVM, "%s ended", a->usbvm);
-    } else if (!d) {
+    } else if (!d && !u->unseen) {
         end(p, a, f->now_ms, USB_END_GONE, "it was unplugged");
-    } else if (!d->known || d->d.malformed || d->dev.gen != a->dev.gen ||
-               d->dev.speed != a->dev.speed ||
-               memcmp(d->dev.hash, a->dev.hash, sizeof(a->dev.hash)) != 0) {
+    } else if (d && !is_same(d, a) && (d->known || !u->unseen)) {
         end(p, a, f->now_ms, USB_END_CHANGED,
             "it was reset or says something else of itself");
     } else {
-        usb_policy_rule(q->policy, &d->d, &a->want, &r);
+        usb_policy_rule(q->policy, &a->d, &a->want, &r);
         if (r.allowed)
             return true;
         end(p, a, f->now_ms, USB_END_DENIED,
             "line %u of the qube's file denies it", r.line);
     }
     return false;
+}
+
+/* Which side is late, and what may be wrong with it. */
+static void end_late(struct usb_plan *p, struct usb_att *a,
+                     const struct usb_facts *f, bool qube_spoke)
+{
+    end(p, a, f->now_ms, USB_END_TIMEOUT,
+        "%s did not report it attached within %d s%s",
+        qube_spoke ? a->usbvm : a->qube, USB_PLAN_ATTACH_MS / 1000,
+        qube_spoke ? "" : "; does sysqube-usb run in it?");
+}
+
+static bool unseen(const struct usb_facts *f, const char *name, uint32_t domid)
+{
+    const struct usb_fact_qube *q = running(f, name, domid);
+
+    return q && q->unseen;
 }
 
 /* What the two sides say. @return true when the state changed */
@@ -259,6 +254,8 @@ static bool check_links(struct usb_plan *p, struct usb_att *a,
     struct usb_link_state in = {0}, out = {0};
     int ri = f->import(f->arg, a->client, a->backend, &a->port, &in);
     int ro = f->export(f->arg, a->backend, &a->port, &out);
+    bool both = ri == 0 && in.link == USB_LINK_ATTACHED && ro == 0 &&
+                out.link == USB_LINK_ATTACHED;
 
     if (ri == -EBADMSG || ro == -EBADMSG) {
         end(p, a, f->now_ms, USB_END_FAILED, "%s reports nonsense",
@@ -268,36 +265,41 @@ static bool check_links(struct usb_plan *p, struct usb_att *a,
     } else if (ro == 0 && out.link == USB_LINK_FAILED) {
         end(p, a, f->now_ms, USB_END_FAILED, "%s reports: %s", a->usbvm,
             out.why);
-    } else if (a->state == USB_ATT_ATTACHED && ri == -ENOENT) {
-        end(p, a, f->now_ms, USB_END_FAILED, "the qube's side ended");
-    } else if (a->state == USB_ATT_OFFERED && ri == 0 &&
-               in.link == USB_LINK_ATTACHED) {
+    } else if (a->state == USB_ATT_OFFERED && both) {
         a->state = USB_ATT_ATTACHED;
         a->since_ms = f->now_ms;
         a->vhci = in.vhci;
     } else if (a->state == USB_ATT_OFFERED &&
                f->now_ms - a->since_ms >= USB_PLAN_ATTACH_MS) {
-        end(p, a, f->now_ms, USB_END_TIMEOUT,
-            "%s did not report it attached within %d s%s",
-            ri == 0 ? a->usbvm : a->qube, USB_PLAN_ATTACH_MS / 1000,
-            ri == 0 ? "" : "; does sysqube-usb run in it?");
+        end_late(p, a, f, ri == 0 && in.link == USB_LINK_ATTACHED);
+    } else if (a->state == USB_ATT_ATTACHED && !both) {
+        bool qube = ri == -ENOENT || in.link != USB_LINK_ATTACHED;
+
+        if (qube ? unseen(f, a->qube, a->client) && ri == -ENOENT
+                 : unseen(f, a->usbvm, a->backend) && ro == -ENOENT)
+            return false;
+        end(p, a, f->now_ms, USB_END_FAILED, "the side of %s ended",
+            qube ? a->qube : a->usbvm);
     } else {
         return false;
     }
     return true;
 }
 
-/* The USBVM is done with it: reset, identified again, or gone. */
+/* The USBVM is done with it: reset and identified again, or gone. */
 static bool closed(const struct usb_att *a, const struct usb_facts *f)
 {
-    const struct usb_fact_dev *d;
+    const struct usb_fact_qube *u = running(f, a->usbvm, a->backend);
+    const struct usb_fact_dev *d = dev_at(f, a->backend, &a->port);
+    struct usb_link_state out;
 
-    if (!running(f, a->usbvm, a->backend))
+    if (!u)
         return true;
-    if (exporting(f, a->backend, &a->port))
+    if (u->unseen)
         return false;
-    d = dev_at(f, a->backend, &a->port);
-    return !d || (d->known && d->dev.gen != a->dev.gen);
+    if (!d)
+        return f->export(f->arg, a->backend, &a->port, &out) == -ENOENT;
+    return d->known && is_idle(f, a->backend, &a->port);
 }
 
 static void forget(struct usb_plan *p, size_t i, const struct usb_facts *f)
@@ -363,7 +365,7 @@ static bool has_input(const struct usb_device *d)
 static enum usb_refusal check_want(const struct usb_fact_dev *d,
                                    const struct usb_want *w)
 {
-    if (!d->known || d->d.malformed)
+    if (d->d.malformed)
         return USB_MALFORMED;
     if (w->some && (w->ifaces & ~usb_ifmap_numbers(&d->d.map)) != 0)
         return USB_NO_IFACE;
@@ -398,19 +400,10 @@ enum usb_refusal usb_plan_check(const struct usb_plan *p,
     }
     if (r != USB_OK)
         return r;
-    if (is_spent(p, d) || exporting(f, d->backend, &d->d.port) ||
+    if (!d->known || !is_idle(f, d->backend, &d->d.port) ||
         lingers(p, q->domid, d))
         return USB_WAIT;
     return p->n_att == USB_PLAN_MAX || next_vport(p) == 0 ? USB_FULL : USB_OK;
-}
-
-static void spend(struct usb_plan *p, const struct usb_fact_dev *d)
-{
-    struct spent *s = spent_of(p, d->backend, &d->d.port);
-
-    if (!s)
-        s = &p->spent[p->n_spent++];
-    *s = (struct spent){d->backend, d->d.port, d->dev.gen};
 }
 
 static enum usb_refusal attach(struct usb_plan *p, const struct usb_facts *f,
@@ -424,8 +417,6 @@ static enum usb_refusal attach(struct usb_plan *p, const struct usb_facts *f,
 
     if (r != USB_OK)
         return r;
-    if (p->n_spent == USB_PLAN_MAX && !spent_of(p, d->backend, &d->d.port))
-        return USB_FULL;
     a = &p->att[p->n_att++];
     *a = (struct usb_att){.serial = ++p->serial,
                           .port = d->d.port,
@@ -433,6 +424,7 @@ static enum usb_refusal attach(struct usb_plan *p, const struct usb_facts *f,
                           .backend = d->backend,
                           .vport = 0,
                           .dev = d->dev,
+                          .d = d->d,
                           .want = *want,
                           .by_itself = by_itself,
                           .state = USB_ATT_OFFERED,
@@ -440,7 +432,6 @@ static enum usb_refusal attach(struct usb_plan *p, const struct usb_facts *f,
     a->vport = p->last_vport = next_vport(p);
     snprintf(a->qube, sizeof(a->qube), "%s", f->qubes[qube].name);
     snprintf(a->usbvm, sizeof(a->usbvm), "%s", d->d.usbvm);
-    spend(p, d);
     ret->serial = a->serial;
     return USB_OK;
 }
@@ -488,12 +479,6 @@ static void prune(struct usb_plan *p, const struct usb_facts *f)
             i++;
         else
             p->linger[i] = p->linger[--p->n_linger];
-    }
-    for (size_t i = 0; i < p->n_spent;) {
-        if (runs(f, p->spent[i].backend))
-            i++;
-        else
-            p->spent[i] = p->spent[--p->n_spent];
     }
     for (size_t i = 0; i < p->n_hold;) {
         const struct hold *h = &p->hold[i];

@@ -5,12 +5,12 @@
  * it. Fed by statuses of VMs (hostile, checked for form by usb_world.c) and
  * by the policy of the qubes.
  *
- * An attachment is OFFERED (both keys are written), ATTACHED (the qube says
+ * An attachment is OFFERED (both keys are written), ATTACHED (both sides say
  * so), CLOSING (both keys are gone; the USBVM has not yet reset and
  * identified the device again). What holds always:
  *  - a device, that is a port of a USBVM, has one attachment at most;
- *  - a plug generation is granted once: who wants the device next, also the
- *    same qube, waits until the USBVM has given it a new one;
+ *  - only a device that its USBVM reports as identified and idle is granted:
+ *    who wants it next, also the same qube, waits for that;
  *  - no attachment of what the policy denies outlives the next step;
  *  - a vchan port is not used again while the qube reports the old one. */
 #ifndef SQ_DOM0_USB_PLAN_H
@@ -24,7 +24,7 @@
 #include "dom0/usb_policy.h"
 
 #define USB_PLAN_MAX 512         /* attachments of the machine */
-#define USB_PLAN_ATTACH_MS 5000  /* offered to attached */
+#define USB_PLAN_ATTACH_MS 10000 /* offered to attached */
 #define USB_PLAN_RETRY_MS 1000   /* first pause after a failure, doubled */
 #define USB_PLAN_TRIES 4         /* attaching by itself ends then */
 #define USB_PLAN_STABLE_MS 10000 /* attached so long: tries are forgotten */
@@ -37,6 +37,8 @@ struct usb_fact_qube {
     uint32_t domid;                  /* when running */
     const struct usb_policy *policy; /* NULL: takes no devices */
     bool stopping;                   /* keeps what it has, gets no more */
+    bool unseen; /* its reports are not complete (again) yet: what is missing
+                  * from them may be there */
 };
 
 /** A device as its USBVM reports it now. */
@@ -85,7 +87,8 @@ struct usb_att {
     struct usb_port port;
     uint32_t client, backend; /* domids */
     uint16_t vport;
-    struct usb_dev dev; /* what was granted */
+    struct usb_dev dev;  /* what was granted */
+    struct usb_device d; /* as last seen */
     struct usb_want want;
     bool by_itself; /* by an Assign= line */
     enum usb_att_state state;
@@ -109,7 +112,8 @@ enum usb_refusal {
     USB_OK,
     USB_HAS_IT,    /* this qube has it already */
     USB_BUSY,      /* another qube has it */
-    USB_WAIT,      /* being reset, or the old link is still going: try later */
+    USB_WAIT,      /* not identified, being reset, or an old link is still
+                    * going: try later */
     USB_OFF,       /* the qube does not run */
     USB_NO_TAKER,  /* the qube is of a kind that takes no devices */
     USB_DENIED,    /* by the policy */

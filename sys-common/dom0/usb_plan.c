@@ -297,9 +297,9 @@ static bool closed(const struct usb_att *a, const struct usb_facts *f)
         return true;
     if (u->unseen)
         return false;
-    if (!d)
-        return f->export(f->arg, a->backend, &a->port, &out) == -ENOENT;
-    return d->known && is_idle(f, a->backend, &a->port);
+    if (!d && f->export(f->arg, a->backend, &a->port, &out) == -ENOENT)
+        return true;
+    return (!d || d->known) && is_idle(f, a->backend, &a->port);
 }
 
 static void forget(struct usb_plan *p, size_t i, const struct usb_facts *f)

@@ -142,24 +142,28 @@ static bool has_key(struct text word, const char *key, struct text *ret)
     return true;
 }
 
-static int take_assign_word(struct text word, struct usb_assign *out,
-                            char why[USB_WHY_MAX])
+int usb_want_parse_word(struct text word, struct usb_want *io)
 {
     struct text v;
 
-    if (has_key(word, "interfaces=", &v)) {
-        if (out->want.some || usb_want_parse_ifaces(v, &out->want) < 0)
-            return bad(why, word, "should be as interfaces=0,1, once");
-        return 0;
-    }
-    if (has_key(word, "input=", &v)) {
-        if (out->want.evdev || usb_want_parse_input(v, &out->want) < 0)
-            return bad(why, word,
-                       "should be input=keyboard, input=pointer or "
-                       "input=keyboard,pointer, once");
-        return 0;
-    }
-    return take_word(word, &out->sel, why);
+    if (has_key(word, "interfaces=", &v))
+        return io->some ? -EEXIST : usb_want_parse_ifaces(v, io);
+    if (has_key(word, "input=", &v))
+        return io->evdev ? -EEXIST : usb_want_parse_input(v, io);
+    return -ENOENT;
+}
+
+static int take_assign_word(struct text word, struct usb_assign *out,
+                            char why[USB_WHY_MAX])
+{
+    int r = usb_want_parse_word(word, &out->want);
+
+    if (r == -ENOENT)
+        return take_word(word, &out->sel, why);
+    return r ? bad(why, word,
+                   "should be as interfaces=0,1 or input=keyboard,pointer, "
+                   "each once")
+             : 0;
 }
 
 int usb_assign_parse(struct text words, struct usb_assign *ret,

@@ -90,6 +90,9 @@ int usb_select_parse(struct text words, struct usb_select *ret,
  *  @return as above; @p ret without its line number */
 int usb_assign_parse(struct text words, struct usb_assign *ret,
                      char why[USB_WHY_MAX]);
+/** Read "interfaces=..." or "input=..." as below.
+ *  @return 0; -EBADMSG; -ENOENT it is another word; -EEXIST a second one */
+int usb_want_parse_word(struct text word, struct usb_want *io);
 /** Read "0,1". @return 0; -EBADMSG not rising numbers 0 to 31 */
 int usb_want_parse_ifaces(struct text t, struct usb_want *io);
 /** Read "keyboard", "pointer" or both with a comma. @return 0; -EBADMSG */

@@ -165,7 +165,9 @@ int usb_world_new(const struct manager *m, struct usb_world *ret)
                 r->worker,
             .domid = r->domid,
             .policy = c->kind == KIND_QUBE ? &c->usb : NULL,
-            .stopping = r->state == QUBE_STOPPING};
+            .stopping = r->state == QUBE_STOPPING,
+            .unseen = r->worker && !worker_settled(r->worker, io_now_ms(),
+                                                   USB_WORLD_SETTLE_MS)};
         if (c->kind == KIND_USBVM && q[i].running)
             read_usbvm(m, i, ret, d);
     }

@@ -8,6 +8,8 @@
 #include "dom0/manager.h"
 
 #define USB_WORLD_DEVS_MAX 512 /* devices of all USBVMs */
+/* A VM whose worker was started anew has said everything again by then. */
+#define USB_WORLD_SETTLE_MS 5000
 
 struct usb_world {
     struct usb_facts facts; /* its arrays are owned */

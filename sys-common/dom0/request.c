@@ -23,6 +23,7 @@
 #define M_DEVICE 0x100u   /* required */
 #define M_WORDS 0x200u    /* optional */
 #define M_MAY_QUBE 0x400u /* optional */
+#define M_NETVM 0x800u    /* required */
 
 static const struct {
     const char *name;
@@ -37,6 +38,7 @@ static const struct {
     [REQ_FW_RESET] = {"firewall-reset", M_QUBE},
     [REQ_FW_APPLY] = {"firewall-apply", M_QUBE | M_TEXT | M_WAS | M_FILE},
     [REQ_FW_RELOAD] = {"firewall-reload", M_NAMES},
+    [REQ_NETVM] = {"netvm", M_QUBE | M_NETVM},
     [REQ_USB_LIST] = {"usb-list", 0},
     [REQ_USB_INFO] = {"usb-info", M_DEVICE},
     [REQ_USB_STATS] = {"usb-stats", 0},
@@ -159,6 +161,15 @@ static int take_qube(json_t *v, struct request *r)
     return take_name(v, r->qube);
 }
 
+static int take_netvm(json_t *v, struct request *r)
+{
+    if (json_is_string(v) && !strcmp(json_string_value(v), "none")) {
+        strcpy(r->netvm, "none");
+        return 0;
+    }
+    return take_name(v, r->netvm);
+}
+
 static const struct {
     const char *name;
     unsigned bit;
@@ -176,6 +187,7 @@ static const struct {
     {"device", M_DEVICE, take_device, "1 to 256 printable characters"},
     {"words", M_WORDS, take_words, "an array of 1 to 64 words"},
     {"qube", M_MAY_QUBE, take_qube, "a qube's name"},
+    {"netvm", M_NETVM, take_netvm, "a qube's name or none"},
 };
 
 static int take_members(json_t *o, unsigned allowed, unsigned *ret_have,
@@ -237,6 +249,10 @@ static int take_object(json_t *o, struct request *r, char why[REQUEST_WHY_MAX])
     }
     if ((ops[i].members & M_DEVICE) && !(have & M_DEVICE)) {
         snprintf(why, REQUEST_WHY_MAX, "'%s' without a device", op);
+        return -EBADMSG;
+    }
+    if ((ops[i].members & M_NETVM) && !(have & M_NETVM)) {
+        snprintf(why, REQUEST_WHY_MAX, "'%s' without a netvm", op);
         return -EBADMSG;
     }
     if ((r->op == REQ_FW_ADD && !r->n_words) ||

@@ -90,8 +90,6 @@ static void lend(const char *id)
         return;
     snprintf(text, sizeof(text), "gen=%u speed=3 hash=" HASH, devs[i].gen);
     up("/sysqube-status/usb-dev/", id, text);
-    if (devs[i].granted)
-        up("/sysqube-status/usb-export/", id, "waiting");
     up("/sysqube-status/usb-export/", id,
        devs[i].granted ? "attached" : "idle");
 }
@@ -157,6 +155,8 @@ static void play_grant(const char *id, bool there)
     devs[dev_of(id)].granted = there;
     if (!connected)
         return;
+    if (there)
+        up("/sysqube-status/usb-export/", id, "waiting");
     if (there)
         up("/sysqube-status/usb-stat/", id,
            "in=10 out=2 flight=1 p50us=90 p99us=400 refused=2 bad-length:2");

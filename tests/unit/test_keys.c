@@ -270,7 +270,7 @@ static void test_chain(void **state)
                                   [FLAT] = {.active = true},
                                   [INNER] = {.active = true},
                                   [OUTER] = {.active = true}};
-    struct keys_world w = {&c, run, false, 0};
+    struct keys_world w = {&c, run, false, 0, NULL};
 
     (void)state;
     make_paths(&c);

@@ -10,3 +10,35 @@ $(eval $(call unit_test,test_usbvmd_descr,tests/unit/test_usbvmd_descr.c,\
 $(eval $(call fuzz_target,fuzz_uevent,tests/fuzz/fuzz_uevent.c,usbvm device lib))
 $(eval $(call fuzz_target,fuzz_usb_descr,tests/fuzz/fuzz_usb_descr.c,\
   usbvm device lib))
+
+# usbvm/protocol: PDU codec, descriptors and the PDU firewall, pure; both
+# ends of a USB connection share it. Link with $(USBPROTO_LD).
+USBPROTO_LD := -lsodium
+$(eval $(call library,usbproto,usbvm/protocol/usbip_pdu.c))
+$(eval $(call unit_test,test_usbip_pdu,tests/unit/test_usbip_pdu.c tests/mock/hexfile.c,\
+  usbproto lib))
+
+# usbvm/link: what both ends of a device's channels share.
+$(eval $(call library,usblink,$(addprefix usbvm/link/,usb_end.c usb_pool.c)))
+# usbvm/backend: pure parts of usb-export, usbvmd uses them as well
+$(eval $(call library,usbexport,$(addprefix usbvm/backend/,export_msg.c \
+  usb_latency.c)))
+$(eval $(call unit_test,test_usb_link,tests/unit/test_usb_link.c,\
+  usblink usbproto vchan lib,$(VCHAN_LIBS) $(LIB_LIBS)))
+$(eval $(call unit_test,test_usb_latency,tests/unit/test_usb_latency.c,\
+  usbexport lib))
+# usbvm/frontend: effects of usb-import
+$(eval $(call library,usbimport,$(addprefix usbvm/frontend/,vhci_status.c \
+  vhci.c)))
+$(eval $(call unit_test,test_vhci_status,tests/unit/test_vhci_status.c,\
+  usbimport lib))
+# The processes of both ends. Programs are made of them when usbvm/protocol
+# has its checkers; until then they are compiled, by test_usb_link's rule.
+$(eval $(call library,usbends,usbvm/backend/usb_identity.c \
+  usbvm/backend/export_dev.c usbvm/backend/export_conn.c \
+  usbvm/backend/usb_export.c usbvm/frontend/import_msg.c \
+  usbvm/frontend/import_conn.c usbvm/frontend/usb_import.c \
+  usbvm/frontend/sysqube_usb.c))
+$(BUILD)/obj/usbvm/backend/export_dev.o $(BUILD)/obj/usbvm/backend/usb_export.o: \
+  CPPFLAGS += -isystem /usr/include/libusb-1.0
+$(BUILD)/test/test_usb_link: | $(BUILD)/lib/libsq-usbends.a

@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
-# usbvm: usbvmd, which tells dom0 what is plugged in.
-USBVM_SRCS := usbvm/uevent.c usbvm/usb_descr.c \
+# usbvm: usbvmd, which tells dom0 what is plugged in; usb-broker, which lends
+# it, with usb-probe and usb-export; usb-import and sysqube-usb in a qube.
+USBVM_SRCS := usbvm/uevent.c usbvm/uevent_sock.c usbvm/usb_descr.c \
   usbvm/usb_table.c usbvm/usb_sysfs.c
 $(eval $(call library,usbvm,$(USBVM_SRCS)))
 $(eval $(call program,usbvmd,usbvm/usbvmd.c,usbvm device qubesdb lib,$(LIB_LIBS)))
@@ -22,9 +23,14 @@ $(eval $(call unit_test,test_usbip_pdu,tests/unit/test_usbip_pdu.c tests/mock/he
 
 # usbvm/link: what both ends of a device's channels share.
 $(eval $(call library,usblink,$(addprefix usbvm/link/,usb_end.c usb_pool.c)))
-# usbvm/backend: pure parts of usb-export, usbvmd uses them as well
+# usbvm/backend: what usb-broker and its helpers share
 $(eval $(call library,usbexport,$(addprefix usbvm/backend/,export_msg.c \
-  usb_latency.c)))
+  export_fd.c usb_bus.c usb_latency.c)))
+$(eval $(call library,usblend,usbvm/backend/lend.c))
+$(eval $(call program,usb-broker,usbvm/backend/usb_broker.c,\
+  usblend usbexport usbproto usbvm device qubesdb lib,$(LIB_LIBS)))
+$(eval $(call unit_test,test_usb_lend,tests/unit/test_usb_lend.c,\
+  usblend usbexport usbproto device lib))
 $(eval $(call unit_test,test_usb_link,tests/unit/test_usb_link.c,\
   usblink usbproto vchan lib,$(VCHAN_LIBS) $(LIB_LIBS)))
 $(eval $(call unit_test,test_usb_latency,tests/unit/test_usb_latency.c,\

@@ -115,6 +115,45 @@ def test_forms(chain):
     firewall(chain, "-r", "list", "work")
 
 
+ASKED = f"""\
+drop {DST} tcp 8080
+accept {DST} tcp 80,8000-9000 expire=4000000000
+accept {DST6} tcp 443
+drop dsthost=nobody.example.org
+accept
+"""
+
+
+def test_explain(chain):
+    """What explain says is what packets find."""
+    firewall(chain, "apply", "work", "-", text=ASKED)
+    for host, port, want in ((DST, 80, 0), (DST, 8080, 3), (DST, 8081, 0),
+                             (DST, 443, 3), (f"[{DST6}]", 443, 0),
+                             (f"[{DST6}]", 80, 3)):
+        firewall(chain, "explain", "work", f"{host}:{port}", status=want)
+        word = probe(chain, f"tcp {host.strip('[]')} {port}")
+        # an open way leads to a server or to a closed port
+        ok((word in ("open", "closed")) == (want == 0),
+           f"and so it is: {host} {port} {word}")
+    done = firewall(chain, "explain", "-v", "work", f"{DST}:8081")
+    ok("rule 1: action=accept" in done.stdout and
+       "passed over: rule 0: action=drop" in done.stdout and
+       "other port" in done.stdout, "with the rule, and why not the one before",
+       done.stdout)
+    done = firewall(chain, "explain", "work", "untrusted:80", status=3)
+    ok(done.stdout.count("qubes do not reach") == 2, "another qube is told",
+       done.stdout)
+    done = chain.sysqube("--json", "firewall", "explain", "work",
+                         f"{DST}:8081", "--config", str(chain.etc))
+    answer = json.loads(done.stdout)["answers"][0]
+    ok(answer["verdict"] == "accept" and answer["rule"]["number"] == 1 and
+       answer["list_status"].startswith("applied"), "in JSON, with what the "
+       "firewall says of the list", str(answer))
+    firewall(chain, "explain", "work", f"{DST}:80", "icmp", status=2)
+    firewall(chain, "explain", "nobody", DST, status=1)
+    firewall(chain, "reset", "work")
+
+
 def test_refused(chain):
     before = (chain.etc / "qubes/work.conf").read_text()
     bad = chain.run / "bad.rules"
@@ -263,6 +302,7 @@ def main():
         done = chain.sysqube("up")
         ok(done.returncode == 0, "up", done.stderr[-600:])
         test_forms(chain)
+        test_explain(chain)
         test_refused(chain)
         test_diff_edit(chain)
         test_profiles(chain)

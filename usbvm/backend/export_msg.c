@@ -74,3 +74,21 @@ const char *export_msg_stat(const struct usb_export_rec *rec,
     (void)usb_stat_format(&s, ret);
     return ret;
 }
+
+int usb_probe_check(const struct usb_probe_rec *untrusted_rec, size_t len)
+{
+    const struct usb_probe_rec *u = untrusted_rec;
+
+    if (len != sizeof(*u) || u->status > 4095 || u->speed > UINT8_MAX)
+        return -EBADMSG;
+    return 0;
+}
+
+const char *usb_probe_text(const struct usb_probe_rec *rec)
+{
+    if (rec->status == ENODEV)
+        return "the device left while it was identified";
+    if (rec->status == ENOBUFS)
+        return "the device has too many descriptors";
+    return "the device does not answer";
+}

@@ -40,13 +40,15 @@ $(eval $(call library,usbimport,$(addprefix usbvm/frontend/,vhci_status.c \
   vhci.c)))
 $(eval $(call unit_test,test_vhci_status,tests/unit/test_vhci_status.c,\
   usbimport lib))
-# The processes of both ends. Programs are made of them when usbvm/protocol
-# has its checkers; until then they are compiled, by test_usb_link's rule.
-$(eval $(call library,usbends,usbvm/backend/usb_identity.c \
-  usbvm/backend/export_dev.c usbvm/backend/export_conn.c \
-  usbvm/backend/usb_export.c usbvm/frontend/import_msg.c \
-  usbvm/frontend/import_conn.c usbvm/frontend/usb_import.c \
-  usbvm/frontend/sysqube_usb.c))
+# The processes of both ends.
+$(eval $(call program,usb-export,$(addprefix usbvm/backend/,usb_export.c \
+  usb_identity.c export_dev.c export_conn.c),\
+  usblink usbexport usbproto device vchan lib,\
+  $(VCHAN_LIBS) $(LIB_LIBS) $(USBPROTO_LD) -lusb-1.0))
+$(eval $(call program,usb-import,$(addprefix usbvm/frontend/,usb_import.c \
+  import_msg.c import_conn.c),usblink usbimport usbproto device vchan lib,\
+  $(VCHAN_LIBS) $(LIB_LIBS) $(USBPROTO_LD)))
+$(eval $(call program,sysqube-usb,$(addprefix usbvm/frontend/,sysqube_usb.c \
+  import_msg.c),usbimport usbproto device qubesdb lib,$(LIB_LIBS)))
 $(BUILD)/obj/usbvm/backend/export_dev.o $(BUILD)/obj/usbvm/backend/usb_export.o: \
   CPPFLAGS += -isystem /usr/include/libusb-1.0
-$(BUILD)/test/test_usb_link: | $(BUILD)/lib/libsq-usbends.a

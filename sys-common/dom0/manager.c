@@ -233,16 +233,25 @@ static int start_worker(struct manager *m, size_t index)
  * empty (spec/qubes-integration.md, "Kernel hand-over"). A kernel that
  * panics waits a second: at its reboot the domain is destroyed, and what
  * xenconsoled has not read of its last words by then is lost. */
-static void make_cmdline(const struct config_qube *c, char *buf, size_t cap)
+static int make_cmdline(const struct manager *m, const struct config_qube *c,
+                        char *buf, size_t cap)
 {
-    snprintf(buf, cap, "console=hvc0 quiet panic=1%s%s",
-             c->kernel_options[0] ? " " : "", c->kernel_options);
+    char image[IMAGE_OPTIONS_MAX];
+    int r = image_options(&m->cfg.d, c->image, image);
+
+    if (r < 0)
+        return r;
+    snprintf(buf, cap, "console=hvc0 quiet panic=1%s%s%s%s",
+             image[0] ? " " : "", image, c->kernel_options[0] ? " " : "",
+             c->kernel_options);
+    return 0;
 }
 
 static int create(struct manager *m, size_t index)
 {
     const struct config_qube *c = m->cfg.qubes[index];
-    char image[IMAGE_PATH_MAX], cmdline[CONFIG_TEXT_MAX + 64];
+    char image[IMAGE_PATH_MAX],
+        cmdline[CONFIG_TEXT_MAX + IMAGE_OPTIONS_MAX + 64];
     struct platform_spec s = {.name = c->name,
                               .virt = c->virt,
                               .memory_mib = c->memory_mib,
@@ -257,7 +266,9 @@ static int create(struct manager *m, size_t index)
     int r;
 
     image_dir(&m->cfg.d, c->image, image);
-    make_cmdline(c, cmdline, sizeof(cmdline));
+    r = make_cmdline(m, c, cmdline, sizeof(cmdline));
+    if (r)
+        return r;
     r = m->platform->ops->create(m->platform, &s, &m->qubes[index]->domid);
     m->qubes[index]->has_domid = !r;
     return r;

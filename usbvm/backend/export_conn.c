@@ -188,8 +188,11 @@ static void flush(struct export_conn *c)
         usb_end_flush(c->chan[i].end);
 }
 
+static void advance(struct export_conn *c);
+
 static void on_batch(void *arg)
 {
+    advance(arg);
     flush(arg);
     resume(arg);
 }
@@ -250,8 +253,10 @@ static void run_act(struct export_conn *c, struct req *q,
     }
     if (act->kind == USB_ACT_CANCEL) {
         struct req *victim = act->arg;
-        if (victim)
+        if (victim && act->begun)
             export_dev_cancel(&victim->xfer);
+        else if (victim)
+            finish(c, victim, -ECONNRESET, 0, true);
         req_free(q);
         return;
     }
@@ -295,6 +300,45 @@ static int answer(struct export_conn *c, struct req *q,
     return 0;
 }
 
+/* It waits for the requests on endpoint 0 before it. */
+static void keep(struct export_conn *c, struct req *q,
+                 const uint8_t head[USBIP_HEADER_BYTES])
+{
+    struct cur in = cur_of(head, USBIP_HEADER_BYTES);
+    struct usbip_pdu pdu = {0};
+
+    (void)usbip_pdu_decode(&in, USBIP_FROM_CLIENT, &pdu);
+    q->seqnum = pdu.seqnum;
+    q->start_us = now_us();
+    (void)usb_server_bind(c->server, q->seqnum, q);
+}
+
+/* What waited for its turn on endpoint 0, as far as it goes now. */
+static void advance(struct export_conn *c)
+{
+    struct usb_act act = {0};
+    struct usb_replies rep = {0};
+
+    for (;;) {
+        switch (usb_server_due(c->server, now_us() / 1000, &act, &rep)) {
+        case USB_PASS:
+            run_act(c, act.arg, &act);
+            break;
+        case USB_ANSWER:
+            if (answer(c, act.arg, &rep) < 0) {
+                end_with(c, EXPORT_WHY_INTERNAL);
+                return;
+            }
+            break;
+        case USB_DROP:
+        case USB_KEEP:
+        case USB_WAIT:
+        case USB_CLOSE:
+            return;
+        }
+    }
+}
+
 static int on_head(const uint8_t untrusted_head[USBIP_HEADER_BYTES],
                    struct usb_end_body *ret, void *arg)
 {
@@ -314,6 +358,7 @@ static int on_head(const uint8_t untrusted_head[USBIP_HEADER_BYTES],
         return -EAGAIN;
     case USB_ANSWER:
     case USB_DROP:
+    case USB_KEEP:
     case USB_CLOSE:
         return -EPROTO;
     }
@@ -349,6 +394,9 @@ static int on_whole(uint8_t untrusted_head[USBIP_HEADER_BYTES], void *arg)
         return 0;
     case USB_ANSWER:
         return answer(c, q, &rep);
+    case USB_KEEP:
+        keep(c, q, untrusted_head);
+        return 0;
     case USB_DROP:
         req_free(q);
         return 0;
@@ -395,10 +443,18 @@ static const struct usb_end_ops end_ops = {
     .closed = on_closed,
 };
 
+static int on_configured(void *arg)
+{
+    struct export_conn *c = arg;
+
+    return c->ops->configured(c->arg);
+}
+
 static const struct export_dev_ops dev_ops = {
     .done = on_xfer,
     .batch = on_batch,
     .gone = on_gone,
+    .configured = on_configured,
 };
 
 static void hello_sent(struct usb_end_item *item, void *arg)

@@ -1,15 +1,18 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
-/* What usbvmd and one usb-export say to each other. pure. usb-export talks to
- * a hostile device and a hostile qube, so usbvmd checks each record.
+/* What usb-broker and its helpers say to each other. pure. usb-export talks
+ * to a hostile device and a hostile qube, usb-probe to a hostile device, so
+ * usb-broker checks each record.
  *
- * usbvmd starts, by privsep_spawn(), as root:
- *   usb-export --id 2-1_3 --grant "client=7 vport=2000 gen=4 hash=.. ..."
+ * usb-broker starts them, by privsep_spawn(), as root:
+ *   usb-export --port 2-1.3 --grant "client=7 vport=2000 gen=4 hash=.. ..."
+ *   usb-probe --port 2-1.3 [--reset | --hub]
  * and sends over descriptor 3, by io_send_fd(), one message of one byte 'F'
- * with the device's usbfs node, open for reading and writing. From then on
- * only usb-export speaks: records of sizeof(struct usb_export_rec), a state
- * at each change and statistics once a second while they change. usbvmd ends
- * it by closing the socketpair, or SIGTERM or SIGKILL; in each case the
- * kernel gives back the interfaces, and usbvmd resets the device. */
+ * with the device's usbfs node, open for reading and writing (--hub has no
+ * use for it). From then on the helper speaks. usb-export: records of
+ * sizeof(struct usb_export_rec), a state at each change and statistics once a
+ * second while they change. usb-probe: one struct usb_probe_rec. usb-broker
+ * ends them by closing the socketpair, later SIGKILL; in each case the kernel
+ * gives back the interfaces, and usb-broker has the device reset. */
 #ifndef SQ_USBVM_BACKEND_EXPORT_MSG_H
 #define SQ_USBVM_BACKEND_EXPORT_MSG_H
 
@@ -17,16 +20,26 @@
 #include <stdint.h>
 
 #include "device/usb_grant.h"
+#include "device/usb_ifmap.h"
 
 #define EXPORT_HELLO_BYTE 'F'
 #define EXPORT_REASONS 64 /* at least as many as usbvm/protocol counts */
 /** Both ends of a device name it by this number in their PDUs: dom0 writes
  *  it as devid into the attach key. */
 #define EXPORT_DEVID(vport) (UINT32_C(1) << 16 | (uint32_t)(vport))
+/** usb-probe's user. */
+#define PROBE_UID 60999u
 /** usb-export's own user, one for each device. */
 #define EXPORT_UID(vport) (61000u + ((uint32_t)(vport)-USB_GRANT_VPORT_MIN) / 2)
 
-enum usb_export_kind { EXPORT_STATE = 1, EXPORT_STAT = 2 };
+enum usb_export_kind {
+    EXPORT_STATE = 1,
+    EXPORT_STAT = 2,
+    /* The qube has set another configuration, whose interfaces are new to
+     * the kernel. usb-broker authorizes those of the grant and answers with
+     * one byte EXPORT_HELLO_BYTE: the only thing it ever says later. */
+    EXPORT_CONFIGURED = 3,
+};
 
 enum usb_export_state {
     EXPORT_WAITING = 1, /* the channels are there, the qube is not yet */
@@ -37,7 +50,7 @@ enum usb_export_state {
 /** Exit statuses of usb-export. After each of them the device must be reset
  *  and identified again before another qube may have it. */
 enum usb_export_exit {
-    EXPORT_EXIT_CLIENT = 0, /* the qube, or usbvmd, ended the connection */
+    EXPORT_EXIT_CLIENT = 0, /* the qube, or usb-broker, ended it */
     EXPORT_EXIT_USAGE = 2,
     EXPORT_EXIT_DEVICE = 3,   /* unplugged, or it no longer answers */
     EXPORT_EXIT_REFUSED = 4,  /* the qube's bytes, or the descriptors, break
@@ -86,5 +99,25 @@ const char *export_msg_status(const struct usb_export_rec *rec,
  *  @return @p ret, NUL terminated */
 const char *export_msg_stat(const struct usb_export_rec *rec,
                             char ret[USB_GRANT_TEXT_MAX]);
+
+/** What usb-probe found, host byte order, no padding. */
+struct usb_probe_rec {
+    uint32_t status; /* 0, or an errno value: the rest is then void */
+    uint32_t speed;  /* enum usb_device_speed of the kernel */
+    uint8_t hash[USB_GRANT_HASH_BYTES];
+    uint32_t n; /* used rows of @p iface */
+    struct {
+        uint8_t number, cls, sub, proto;
+    } iface[USB_IFMAP_MAX]; /* zero behind n */
+};
+
+/** Check a record that usb-probe sent. @return 0; -EBADMSG */
+int usb_probe_check(const struct usb_probe_rec *untrusted_rec, size_t len);
+/** Value of /sysqube-status/usb-if/<id> of a checked record.
+ *  @return @p ret, NUL terminated */
+const char *usb_probe_ifmap(const struct usb_probe_rec *rec,
+                            char ret[USB_IFMAP_TEXT_MAX]);
+/** @return what a person reads about a status other than 0; never NULL */
+const char *usb_probe_text(const struct usb_probe_rec *rec);
 
 #endif

@@ -1,9 +1,10 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
-/* usb-export: one USB device for one qube. glue. Started by usbvmd with a
+/* usb-export: one USB device for one qube. glue. Started by usb-broker with a
  * grant (trusted); fed by the device and the qube (both hostile). Makes the
  * two channels, then gives up everything but them, the device's descriptor
- * and a socketpair to usbvmd: only then does it look at a byte of either.
- * export_msg.h says what it tells usbvmd. */
+ * and a socketpair to usb-broker: only then does it look at a byte of either.
+ * export_msg.h says what it tells usb-broker. */
+#include <fcntl.h>
 #include <libusb.h>
 #include <linux/usbdevice_fs.h>
 #include <poll.h>
@@ -14,7 +15,6 @@
 #include <unistd.h>
 
 #include "lib/err.h"
-#include "lib/io.h"
 #include "lib/log.h"
 #include "lib/loop.h"
 #include "lib/mem.h"
@@ -22,13 +22,15 @@
 #include "lib/sandbox.h"
 #include "usbvm/backend/export_conn.h"
 #include "usbvm/backend/export_dev.h"
+#include "usbvm/backend/export_fd.h"
 #include "usbvm/backend/export_msg.h"
+#include "usbvm/backend/usb_bus.h"
 #include "usbvm/backend/usb_identity.h"
 #include "usbvm/protocol/usb_hello.h"
 #include "vchan/vchan.h"
 
-#define FD_PATIENCE_MS 5000
 #define TICK_MS 1000
+#define ANSWER_MS 2000
 #define MEMORY_MAX (128u << 20)
 #define EVTCHN_FDS 16
 /* Rings as the server sees them: what the qube writes, what it reads. */
@@ -41,6 +43,8 @@ struct usb_export {
     struct loop_timer *tick;
     bool ticking;
     struct usb_grant grant;
+    struct usb_port port;
+    const char *sysfs;
     int fd; /* usbfs node */
     struct vchan *chan[2];
     struct export_dev *dev;
@@ -138,7 +142,7 @@ static int exit_of(enum usb_export_why why)
     return EXPORT_EXIT_INTERNAL;
 }
 
-/* Tell usbvmd how it ended. @return exit status */
+/* Tell usb-broker how it ended. @return exit status */
 static int fail(struct usb_export *u, enum usb_export_why why)
 {
     u->rec.why = why;
@@ -146,8 +150,7 @@ static int fail(struct usb_export *u, enum usb_export_why why)
     u->rec.state = EXPORT_FAILED;
     if (u->conn)
         export_conn_stat(u->conn, &u->rec);
-    if (why != EXPORT_WHY_CLIENT_GONE)
-        (void)privsep_send(PRIVSEP_CHILD_FD, &u->rec, sizeof(u->rec));
+    (void)privsep_send(PRIVSEP_CHILD_FD, &u->rec, sizeof(u->rec));
     return exit_of(why);
 }
 
@@ -158,42 +161,65 @@ static void on_ended(enum usb_export_why why, void *arg)
     loop_stop(u->loop, fail(u, why));
 }
 
+/* Only usb-broker may do it, so this waits for it: a short time, in which
+ * only the connection that asked stands still. */
+static int on_configured(void *arg)
+{
+    struct usb_export *u = arg;
+    struct pollfd p = {.fd = PRIVSEP_CHILD_FD, .events = POLLIN};
+    struct usb_export_rec rec = u->rec;
+    char answer = 0;
+
+    rec.kind = EXPORT_CONFIGURED;
+    int r = privsep_send(PRIVSEP_CHILD_FD, &rec, sizeof(rec));
+    if (r == 0 && poll(&p, 1, ANSWER_MS) <= 0)
+        r = -ETIMEDOUT;
+    if (r == 0)
+        r = privsep_recv(PRIVSEP_CHILD_FD, &answer, sizeof(answer));
+    if (r < 0)
+        log_err("usb-broker: %s", err_text(r));
+    return r;
+}
+
 static const struct export_conn_ops conn_ops = {
     .attached = on_attached,
     .active = on_active,
     .ended = on_ended,
+    .configured = on_configured,
 };
 
 static void on_parent(int fd, unsigned events, void *arg)
 {
     struct usb_export *u = arg;
 
-    (void)fd;
+    char late;
+
     (void)events;
-    loop_stop(u->loop, EXPORT_EXIT_CLIENT); /* it closed; it says nothing */
+    if (privsep_recv(fd, &late, sizeof(late)) != 0)
+        loop_stop(u->loop, EXPORT_EXIT_CLIENT); /* it closed */
 }
 
 static void on_term(int signo, void *arg)
 {
+    struct usb_export *u = arg;
+
     (void)signo;
-    on_parent(-1, 0, arg);
+    loop_stop(u->loop, EXPORT_EXIT_CLIENT);
 }
 
-/* The device's node, as usbvmd's first and only message. */
-static int receive_device(void)
+/* The kernel gives the device a configuration, and lets usbfs have the
+ * interfaces of the grant. No driver binds: see usb_bus.h. */
+static int authorize(const struct usb_port *port, const char *sysfs,
+                     uint32_t interfaces)
 {
-    struct pollfd p = {.fd = PRIVSEP_CHILD_FD, .events = POLLIN};
-    char hello = 0;
-    int fd = -1;
+    CLEANUP_FD int fd = open(sysfs, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
 
-    if (poll(&p, 1, FD_PATIENCE_MS) <= 0)
-        return -ETIMEDOUT;
-    ssize_t n = io_recv_fd(PRIVSEP_CHILD_FD, &hello, sizeof(hello), &fd);
-    if (n == 1 && hello == EXPORT_HELLO_BYTE && fd >= 0)
-        return fd;
-    if (fd >= 0)
-        close(fd);
-    return n < 0 ? (int)n : -EPROTO;
+    if (fd < 0)
+        return err_last();
+    int r = usb_bus_authorize(fd, port);
+    if (r == 0)
+        r = usb_bus_authorize_interfaces(fd, port, interfaces);
+    return r;
 }
 
 static int open_channels(struct usb_export *u, uint32_t self, const char *dir)
@@ -320,13 +346,17 @@ static int serve(struct usb_export *u)
 
 static int run(struct usb_export *u, uint32_t self, const char *dir)
 {
-    int r = receive_device();
+    int r = u->fd = export_fd_receive(PRIVSEP_CHILD_FD);
 
     if (r < 0) {
-        log_err("device from usbvmd: %s", err_text(r));
+        log_err("device from usb-broker: %s", err_text(r));
         return EXPORT_EXIT_INTERNAL;
     }
-    u->fd = r;
+    r = authorize(&u->port, u->sysfs, u->grant.interfaces);
+    if (r < 0) {
+        log_err("authorize: %s", err_text(r));
+        return fail(u, EXPORT_WHY_DEVICE_GONE);
+    }
     r = open_channels(u, self, dir);
     if (r < 0) {
         log_err("channels: %s", err_text(r));
@@ -349,18 +379,19 @@ static int run(struct usb_export *u, uint32_t self, const char *dir)
 
 static int usage(FILE *out, int status)
 {
-    fprintf(out, "usage: usb-export --grant TEXT [--self DOMID] "
-                 "[--vchan-dir DIR]\n"
-                 "Lends one USB device to one qube; started by usbvmd, see "
+    fprintf(out, "usage: usb-export --port PORT --grant TEXT [--self DOMID] "
+                 "[--vchan-dir DIR] [--sysfs DIR]\n"
+                 "Lends one USB device to one qube; started by usb-broker, see "
                  "usb-export(8).\n");
     return status;
 }
 
 int main(int argc, char **argv)
 {
-    static struct usb_export u; /* large */
+    static struct usb_export u = {.sysfs = "/sys"}; /* large */
     const char *grant = NULL, *dir = NULL;
     uint32_t self = 0;
+    bool port = false;
 
     log_init("usb-export", LOG_LEVEL_INFO);
     for (int i = 1; i < argc; i++) {
@@ -372,6 +403,10 @@ int main(int argc, char **argv)
             return usage(stderr, EXPORT_EXIT_USAGE);
         if (strcmp(argv[i], "--grant") == 0)
             grant = argv[++i];
+        else if (strcmp(argv[i], "--port") == 0)
+            port = usb_port_from_name(text_of(argv[++i]), &u.port) == 0;
+        else if (strcmp(argv[i], "--sysfs") == 0)
+            u.sysfs = argv[++i];
         else if (strcmp(argv[i], "--vchan-dir") == 0)
             dir = argv[++i];
         else if (strcmp(argv[i], "--self") == 0 &&
@@ -381,7 +416,7 @@ int main(int argc, char **argv)
         else
             return usage(stderr, EXPORT_EXIT_USAGE);
     }
-    if (!grant || usb_grant_parse(text_of(grant), &u.grant) < 0)
+    if (!port || !grant || usb_grant_parse(text_of(grant), &u.grant) < 0)
         return usage(stderr, EXPORT_EXIT_USAGE);
     return run(&u, self, dir);
 }

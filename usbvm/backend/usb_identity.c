@@ -57,10 +57,11 @@ int usb_identity_read(int fd, struct usb_identity *ret)
     if (speed < 0)
         return err_last();
     ret->speed = (uint8_t)speed;
+    if (lseek(fd, 0, SEEK_SET) < 0)
+        return err_last();
     while (ret->raw_len < sizeof(ret->untrusted_raw)) {
-        ssize_t n = pread(fd, ret->untrusted_raw + ret->raw_len,
-                          sizeof(ret->untrusted_raw) - ret->raw_len,
-                          (off_t)ret->raw_len);
+        ssize_t n = read(fd, ret->untrusted_raw + ret->raw_len,
+                         sizeof(ret->untrusted_raw) - ret->raw_len);
         if (n < 0)
             return err_last();
         if (n == 0)

@@ -165,6 +165,7 @@ static int on_cmd_head(const uint8_t head[USBIP_HEADER_BYTES],
         return -EAGAIN;
     case USB_ANSWER:
     case USB_DROP:
+    case USB_KEEP:
     case USB_CLOSE:
         return -EPROTO;
     }
@@ -219,6 +220,7 @@ static int on_cmd(uint8_t head[USBIP_HEADER_BYTES], void *arg)
         usb_pool_put(c->pool, p);
         return 0;
     case USB_WAIT:
+    case USB_KEEP:
     case USB_CLOSE:
         break;
     }
@@ -264,6 +266,7 @@ static int on_ret(uint8_t untrusted_head[USBIP_HEADER_BYTES], void *arg)
         return 0;
     case USB_ANSWER:
     case USB_WAIT:
+    case USB_KEEP:
     case USB_CLOSE:
         break;
     }

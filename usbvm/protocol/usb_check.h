@@ -38,6 +38,7 @@ enum usb_verdict {
     USB_PASS,   /* hand it on; the out parameter says how */
     USB_ANSWER, /* do not hand it on: send the answer back */
     USB_DROP,   /* nothing is to be sent anywhere */
+    USB_KEEP,   /* not its turn yet: usb_server_due() brings it */
     USB_WAIT,   /* over a quota: read nothing more from this channel, ask
                  * again after an answer was sent or the time given */
     USB_CLOSE,  /* a rule is broken: end the connection with the reason */

@@ -7,7 +7,10 @@
  *
  * The exporting process, for each channel: assemble a head (usbip_frame),
  * usb_server_head(), read the body it names, usb_server_pdu(), do what the
- * act says; when the act ends, usb_server_done(), send the replies. */
+ * act says; when the act ends, usb_server_done(), send the replies, then
+ * usb_server_due() until it has nothing. Requests on endpoint 0 are begun
+ * one at a time, in order: what is answered without the device must not
+ * overtake what the device still thinks about. */
 #ifndef SQ_USBVM_PROTOCOL_USB_CHECK_SERVER_H
 #define SQ_USBVM_PROTOCOL_USB_CHECK_SERVER_H
 
@@ -27,15 +30,18 @@ enum usb_act_kind {
     USB_ACT_CLEAR_HALT,        /* ep */
     USB_ACT_SET_INTERFACE,     /* interface, alt */
     USB_ACT_SET_CONFIGURATION, /* configuration */
-    USB_ACT_RESET,             /* device reset, then the configuration it had
-                                * and alternate setting 0 of everything */
+    USB_ACT_RESET,             /* device reset; the host puts configuration
+                                * and alternate settings back as they were */
     USB_ACT_CANCEL,            /* end the request @p seqnum with @p arg */
 };
 
 struct usb_act {
     enum usb_act_kind kind;
     uint32_t seqnum; /* for usb_server_done(); CANCEL: of the victim */
-    void *arg;       /* CANCEL: what usb_server_bind() gave the victim */
+    void *arg;       /* CANCEL: what usb_server_bind() gave the victim; after
+                      * usb_server_due(): gave this request */
+    bool begun;      /* CANCEL: the victim's act was given out. If not, it
+                      * is the caller's to end with usb_server_done() now */
     /* TRANSFER */
     enum usb_xfer type;
     uint8_t ep;      /* address with direction bit; 0 and 0x80 control */
@@ -53,8 +59,7 @@ struct usb_act {
  *  @return NULL no memory or a quota out of range */
 struct usb_server *usb_server_new(const struct usb_server_config *config,
                                   struct usb_snapshot *snapshot);
-/** Frees it. Requests still in flight are forgotten: cancel them first.
- *  NULL is taken. */
+/** Frees it. Requests still in flight are forgotten. NULL is taken. */
 void usb_server_free(struct usb_server *s);
 
 /** Look at a complete head before its body is read: framing, limits, quota.
@@ -73,10 +78,19 @@ enum usb_verdict usb_server_head(struct usb_server *s, enum usb_channel channel,
  *  @param ret_act    PASS: what to do
  *  @param ret_reply  ANSWER: one PDU to be sent; its payload is borrowed
  *                    from the snapshot, until that ends
- *  @return PASS, ANSWER (send, forget the payload), CLOSE */
+ *  @return PASS, ANSWER (send, forget the payload), KEEP (payload and all:
+ *  usb_server_bind() it), CLOSE */
 enum usb_verdict usb_server_pdu(struct usb_server *s, enum usb_channel channel,
                                 const uint8_t head[USBIP_HEADER_BYTES],
                                 struct cur descs, uint64_t now_ms,
+                                struct usb_act *ret_act,
+                                struct usb_replies *ret_reply);
+
+/** The next request of endpoint 0 whose turn has come. Ask after every
+ *  usb_server_done(), until DROP.
+ *  @param ret_act  PASS and ANSWER: arg is what usb_server_bind() gave it
+ *  @return PASS, ANSWER, as usb_server_pdu(); DROP none */
+enum usb_verdict usb_server_due(struct usb_server *s, uint64_t now_ms,
                                 struct usb_act *ret_act,
                                 struct usb_replies *ret_reply);
 
@@ -114,11 +128,6 @@ struct usb_server_end {
  *  @return 0; -ENOENT not in flight: nothing written */
 int usb_server_done(struct usb_server *s, const struct usb_server_end *end,
                     struct usb_replies *ret);
-
-/** Walk the handles of all requests in flight, to cancel them. */
-void usb_server_each(struct usb_server *s,
-                     void (*cb)(uint32_t seqnum, void *arg, void *user),
-                     void *user);
 
 /** Requests in flight of a channel. */
 uint32_t usb_server_flight(const struct usb_server *s, enum usb_channel c);

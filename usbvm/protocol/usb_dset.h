@@ -4,7 +4,7 @@
  * hostile). Rules: USB 2.0, 9.5 and 9.6; USB 3.2, 9.6; limits of the kernel.
  * What it accepts is all that a qube may ever see of the device. Does not
  * judge classes but one: a hub is refused. The lenient reader for lists of
- * devices is usbvm/usb_descr.h, on the same walk. */
+ * devices is usbvm/usb_descr.h. */
 #ifndef SQ_USBVM_PROTOCOL_USB_DSET_H
 #define SQ_USBVM_PROTOCOL_USB_DSET_H
 

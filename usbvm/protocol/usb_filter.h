@@ -24,9 +24,8 @@ struct usb_ep0 {
     uint8_t interface, alt; /* SET_INTERFACE */
     uint8_t configuration;  /* SET_CONFIGURATION */
     bool device_descriptor; /* ANSWER: is GET_DESCRIPTOR(device) */
-    const uint8_t *data;    /* ANSWER: borrowed from the snapshot, or NULL */
+    const uint8_t *data;    /* ANSWER: lives as long as the snapshot */
     uint32_t data_len;      /* cut to wLength already */
-    uint8_t byte;           /* ANSWER of one byte: data is NULL, data_len 1 */
 };
 
 /** Decide one request.

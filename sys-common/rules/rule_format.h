@@ -18,7 +18,8 @@
  *  @return length; -ENOBUFS */
 int rule_format_qdb(const struct fw_rule *rule, char *buf, size_t cap);
 
-/** The same with comment= at the end, for files and the command line. rule_parse_api() of it gives the same rule. */
+/** The same with comment= at the end, for files and the command line.
+ *  rule_parse_api() of it gives the same rule. */
 int rule_format_api(const struct fw_rule *rule, char *buf, size_t cap);
 
 /** Do two rules say the same in every field? */

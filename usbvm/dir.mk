@@ -21,8 +21,8 @@ $(eval $(call library,usbproto,$(addprefix usbvm/protocol/,usbip_pdu.c \
 $(eval $(call unit_test,test_usbip_pdu,tests/unit/test_usbip_pdu.c tests/mock/hexfile.c,\
   usbproto lib))
 USBDEV_SRCS := tests/mock/usbdev.c tests/mock/hexfile.c
-$(eval $(call unit_test,test_usb_dset,tests/unit/test_usb_dset.c $(USBDEV_SRCS),\
-  usbproto lib,$(USBPROTO_LD)))
+$(foreach t,dset snapshot filter,$(eval $(call unit_test,test_usb_$(t),\
+  tests/unit/test_usb_$(t).c $(USBDEV_SRCS),usbproto lib,$(USBPROTO_LD))))
 
 # usbvm/link: what both ends of a device's channels share.
 $(eval $(call library,usblink,$(addprefix usbvm/link/,usb_end.c usb_pool.c)))

@@ -44,6 +44,8 @@ $(eval $(call library,usbimport,$(addprefix usbvm/frontend/,vhci_status.c \
 $(eval $(call unit_test,test_vhci_status,tests/unit/test_vhci_status.c,\
   usbimport lib))
 # The processes of both ends.
+$(eval $(call program,usb-probe,$(addprefix usbvm/backend/,usb_probe.c \
+  usb_identity.c),usbexport usbproto device lib,$(USBPROTO_LD) $(LIB_LIBS)))
 $(eval $(call program,usb-export,$(addprefix usbvm/backend/,usb_export.c \
   usb_identity.c export_dev.c export_conn.c),\
   usblink usbexport usbproto device vchan lib,\

@@ -59,7 +59,8 @@ if probe:
         sys.exit(1)
     status = int(what) if what.isdigit() else 0
     h = bytes.fromhex(read("hash-" + port)) if not status else bytes(32)
-    s.send(struct.pack("=II32s", status, 3, h))
+    s.send(struct.pack("=II32sI192s", status, 3, h, 2,
+                       bytes([0, 8, 6, 0x50, 1, 3, 1, 1])))
     sys.exit(0)
 def say(kind, state, why=0, in_=0, out=0, reasons=()):
     r = list(reasons) + [0] * (64 - len(reasons))
@@ -217,6 +218,8 @@ def check_start(w):
     dev = w.key("usb-dev", "1-1")
     report(dev.startswith("gen=") and dev.endswith(
         f" speed=3 hash={digest}"), "with generation, speed and hash", dev)
+    report(w.key("usb-if", "1-1") == "0:080650 1:030101",
+           "and the codes of its interfaces", str(w.key("usb-if", "1-1")))
     report(w.key("usb-dev", "2-1") is None and
            w.key("usb-export", "2-1") is None and
            wait_until(lambda: [r for r in w.starts() if "--hub" in r["argv"]],
@@ -335,7 +338,7 @@ def check_unplug(w, digest):
     w.unplug("1-1")
     report(wait_until(lambda: not alive(start["pid"]), 5) and
            all(w.wait(k, "1-1", None) for k in
-               ("usb-dev", "usb-export", "usb-stat")),
+               ("usb-if", "usb-dev", "usb-export", "usb-stat")),
            "unplugged while lent: usb-export ends, the keys go")
     w.plug("1-1")
     report(w.wait("usb-export", "1-1",

@@ -119,9 +119,11 @@ static void end_job(struct world *w, uint32_t job)
 
 static void probed(struct world *w, uint32_t job, uint8_t hash)
 {
-    struct usb_probe_rec rec = {.speed = 3};
+    struct usb_probe_rec rec = {
+        .speed = 3, .n = 2, .iface = {{0, 8, 6, 0x50}, {1, 3, 1, 1}}};
 
     memset(rec.hash, hash, sizeof(rec.hash));
+    assert_int_equal(usb_probe_check(&rec, sizeof(rec)), 0);
     lend_probed(w->l, job, &rec);
     end_job(w, job);
 }
@@ -169,6 +171,7 @@ static void test_plug(void **s)
     (void)s;
     plugged(&w);
     assert_string_equal(export_key(&w), "idle");
+    assert_string_equal(w.key[0][LEND_KEY_IF], "0:080650 1:030101");
     assert_string_equal(
         w.key[0][LEND_KEY_DEV],
         "gen=100 speed=3 hash="

@@ -443,10 +443,18 @@ static const struct usb_end_ops end_ops = {
     .closed = on_closed,
 };
 
+static int on_configured(void *arg)
+{
+    struct export_conn *c = arg;
+
+    return c->ops->configured(c->arg);
+}
+
 static const struct export_dev_ops dev_ops = {
     .done = on_xfer,
     .batch = on_batch,
     .gone = on_gone,
+    .configured = on_configured,
 };
 
 static void hello_sent(struct usb_end_item *item, void *arg)

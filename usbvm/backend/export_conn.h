@@ -34,6 +34,8 @@ struct export_conn_ops {
     void (*active)(void *arg);
     /** It is over; called once, from the loop. */
     void (*ended)(enum usb_export_why why, void *arg);
+    /** As export_dev_ops.configured. */
+    int (*configured)(void *arg);
 };
 
 /** @param v    the two channels' servers; taken over on success

@@ -332,12 +332,19 @@ static void release_all(struct export_dev *d)
     d->claimed = 0;
 }
 
-/* The kernel refuses it while interfaces are claimed. */
+/* The kernel refuses it while interfaces are claimed. The one that is set
+ * already is only reset by it, and keeps its interfaces. */
 static int set_configuration(struct export_dev *d, uint8_t value,
                              uint32_t claim)
 {
+    int before = 0;
+
     release_all(d);
-    int r = err_of(libusb_set_configuration(d->h, value ? value : -1));
+    int r = err_of(libusb_get_configuration(d->h, &before));
+    if (r == 0)
+        r = err_of(libusb_set_configuration(d->h, value ? value : -1));
+    if (r == 0 && value != 0 && value != before)
+        r = d->ops->configured(d->arg);
     for (int i = 0; i < 32 && r == 0; i++) {
         if (!(claim >> i & 1))
             continue;

@@ -42,6 +42,9 @@ struct export_dev_ops {
     void (*batch)(void *arg);
     /** Unplugged; every transfer has ended. */
     void (*gone)(void *arg);
+    /** Another configuration was set: have the kernel let usbfs have its
+     *  interfaces. @return 0; -errno */
+    int (*configured)(void *arg);
 };
 
 /** Prepare libusb, with no device yet: what it looks up in the file system it

@@ -29,10 +29,9 @@ int export_msg_check(const struct usb_export_rec *untrusted_rec, size_t len)
 {
     const struct usb_export_rec *u = untrusted_rec;
 
-    if (len != sizeof(*u) ||
-        (u->kind != EXPORT_STATE && u->kind != EXPORT_STAT) ||
-        u->state < EXPORT_WAITING || u->state > EXPORT_FAILED ||
-        u->why >= EXPORT_WHY_MAX || u->pad != 0)
+    if (len != sizeof(*u) || u->kind < EXPORT_STATE ||
+        u->kind > EXPORT_CONFIGURED || u->state < EXPORT_WAITING ||
+        u->state > EXPORT_FAILED || u->why >= EXPORT_WHY_MAX || u->pad != 0)
         return -EBADMSG;
     return 0;
 }
@@ -79,9 +78,27 @@ int usb_probe_check(const struct usb_probe_rec *untrusted_rec, size_t len)
 {
     const struct usb_probe_rec *u = untrusted_rec;
 
-    if (len != sizeof(*u) || u->status > 4095 || u->speed > UINT8_MAX)
+    if (len != sizeof(*u) || u->status > 4095 || u->speed > UINT8_MAX ||
+        u->n > USB_IFMAP_MAX)
         return -EBADMSG;
+    for (uint32_t i = 0; i < u->n; i++)
+        if (u->iface[i].number >= USB_IFMAP_NUMBERS)
+            return -EBADMSG;
     return 0;
+}
+
+const char *usb_probe_ifmap(const struct usb_probe_rec *rec,
+                            char ret[USB_IFMAP_TEXT_MAX])
+{
+    struct usb_ifmap m = {0};
+
+    for (uint32_t i = 0; i < rec->n; i++)
+        (void)usb_ifmap_add(&m, rec->iface[i].number,
+                            (struct usb_iface){rec->iface[i].cls,
+                                               rec->iface[i].sub,
+                                               rec->iface[i].proto});
+    (void)usb_ifmap_format(&m, ret);
+    return ret;
 }
 
 const char *usb_probe_text(const struct usb_probe_rec *rec)
@@ -90,5 +107,7 @@ const char *usb_probe_text(const struct usb_probe_rec *rec)
         return "the device left while it was identified";
     if (rec->status == ENOBUFS)
         return "the device has too many descriptors";
+    if (rec->status == EBADMSG)
+        return "the device's descriptors are not sound";
     return "the device does not answer";
 }

@@ -8,7 +8,7 @@
  *   usb-probe --port 2-1.3 [--reset | --hub]
  * and sends over descriptor 3, by io_send_fd(), one message of one byte 'F'
  * with the device's usbfs node, open for reading and writing (--hub has no
- * use for it). From then on only the helper speaks. usb-export: records of
+ * use for it). From then on the helper speaks. usb-export: records of
  * sizeof(struct usb_export_rec), a state at each change and statistics once a
  * second while they change. usb-probe: one struct usb_probe_rec. usb-broker
  * ends them by closing the socketpair, later SIGKILL; in each case the kernel
@@ -20,6 +20,7 @@
 #include <stdint.h>
 
 #include "device/usb_grant.h"
+#include "device/usb_ifmap.h"
 
 #define EXPORT_HELLO_BYTE 'F'
 #define EXPORT_REASONS 64 /* at least as many as usbvm/protocol counts */
@@ -31,7 +32,14 @@
 /** usb-export's own user, one for each device. */
 #define EXPORT_UID(vport) (61000u + ((uint32_t)(vport)-USB_GRANT_VPORT_MIN) / 2)
 
-enum usb_export_kind { EXPORT_STATE = 1, EXPORT_STAT = 2 };
+enum usb_export_kind {
+    EXPORT_STATE = 1,
+    EXPORT_STAT = 2,
+    /* The qube has set another configuration, whose interfaces are new to
+     * the kernel. usb-broker authorizes those of the grant and answers with
+     * one byte EXPORT_HELLO_BYTE: the only thing it ever says later. */
+    EXPORT_CONFIGURED = 3,
+};
 
 enum usb_export_state {
     EXPORT_WAITING = 1, /* the channels are there, the qube is not yet */
@@ -94,13 +102,21 @@ const char *export_msg_stat(const struct usb_export_rec *rec,
 
 /** What usb-probe found, host byte order, no padding. */
 struct usb_probe_rec {
-    uint32_t status; /* 0, or an errno value: hash is then void */
+    uint32_t status; /* 0, or an errno value: the rest is then void */
     uint32_t speed;  /* enum usb_device_speed of the kernel */
     uint8_t hash[USB_GRANT_HASH_BYTES];
+    uint32_t n; /* used rows of @p iface */
+    struct {
+        uint8_t number, cls, sub, proto;
+    } iface[USB_IFMAP_MAX]; /* zero behind n */
 };
 
 /** Check a record that usb-probe sent. @return 0; -EBADMSG */
 int usb_probe_check(const struct usb_probe_rec *untrusted_rec, size_t len);
+/** Value of /sysqube-status/usb-if/<id> of a checked record.
+ *  @return @p ret, NUL terminated */
+const char *usb_probe_ifmap(const struct usb_probe_rec *rec,
+                            char ret[USB_IFMAP_TEXT_MAX]);
 /** @return what a person reads about a status other than 0; never NULL */
 const char *usb_probe_text(const struct usb_probe_rec *rec);
 

@@ -32,6 +32,7 @@ struct row {
     bool spent; /* grant was used, or cannot be */
     char text[LEND_KEYS][USB_GRANT_TEXT_MAX];
 };
+_Static_assert(USB_IFMAP_TEXT_MAX <= USB_GRANT_TEXT_MAX, "texts");
 
 struct lend {
     const struct lend_ops *ops;
@@ -100,6 +101,7 @@ static void probe(struct lend *l, struct row *w)
     if (l->probes >= LEND_PROBES)
         return;
     set_key(l, w, LEND_KEY_DEV, NULL);
+    set_key(l, w, LEND_KEY_IF, NULL);
     if (!w->granted || !w->spent)
         set_key(l, w, LEND_KEY_EXPORT, NULL);
     set_key(l, w, LEND_KEY_STAT, NULL);
@@ -287,7 +289,7 @@ void lend_grants_end(struct lend *l)
 void lend_probed(struct lend *l, uint32_t job, const struct usb_probe_rec *rec)
 {
     struct row *w = find_job(l, job);
-    char text[USB_GRANT_TEXT_MAX];
+    char text[USB_GRANT_TEXT_MAX], map[USB_IFMAP_TEXT_MAX];
 
     if (!w || w->phase != PROBING || w->seen.hub)
         return;
@@ -305,6 +307,7 @@ void lend_probed(struct lend *l, uint32_t job, const struct usb_probe_rec *rec)
     }
     w->used = false;
     w->phase = READY;
+    set_key(l, w, LEND_KEY_IF, usb_probe_ifmap(rec, map));
     set_key(l, w, LEND_KEY_DEV, text);
     step_all(l);
 }

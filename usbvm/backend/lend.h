@@ -22,7 +22,14 @@
 #define LEND_MAX 127  /* devices, hubs among them */
 #define LEND_PROBES 4 /* at the same time */
 
-enum lend_key { LEND_KEY_DEV, LEND_KEY_EXPORT, LEND_KEY_STAT, LEND_KEYS };
+/* In the order in which they are written. */
+enum lend_key {
+    LEND_KEY_IF,
+    LEND_KEY_DEV,
+    LEND_KEY_EXPORT,
+    LEND_KEY_STAT,
+    LEND_KEYS
+};
 
 /* A job is a process. Each has a number of its own; job_ended() comes once
  * for each that was started. The first three return 0 or -errno. */

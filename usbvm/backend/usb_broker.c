@@ -47,6 +47,8 @@ struct job {
     struct loop_io *io;
     struct loop_timer *kill; /* runs when it was told to end */
     bool probe;
+    struct usb_port port;
+    uint32_t interfaces; /* usb-export's grant */
 };
 
 struct options {
@@ -82,6 +84,17 @@ static void job_close(struct job *j)
     j->fd = -1;
 }
 
+/* Interfaces of the grant, which the kernel has made anew. */
+static int authorize(struct job *j)
+{
+    const char answer = EXPORT_HELLO_BYTE;
+    int r = usb_bus_authorize_interfaces(j->b->sysfs, &j->port, j->interfaces);
+
+    if (r < 0)
+        log_warn("helper %d: interfaces: %s", (int)j->pid, err_text(r));
+    return privsep_send(j->fd, &answer, sizeof(answer));
+}
+
 /* @return 0 taken; -EAGAIN none there; < 0 */
 static int take_record(struct job *j)
 {
@@ -100,6 +113,8 @@ static int take_record(struct job *j)
     r = privsep_recv(j->fd, &rec, sizeof(rec));
     if (r == 0)
         r = export_msg_check(&rec, sizeof(rec));
+    if (r == 0 && rec.kind == EXPORT_CONFIGURED)
+        return authorize(j);
     if (r == 0)
         lend_record(j->b->lend, j->number, &rec);
     return r;
@@ -164,18 +179,25 @@ static int spawn(struct job *j, const char *path, const char *const args[])
     return privsep_spawn(path, argv, &j->fd, &j->pid);
 }
 
-/* @param node  to be given to it, or -1 */
-static int start(struct broker *b, uint32_t number, bool probe, int node,
+/* @param grant  of a usb-export; NULL: a usb-probe
+ * @param node   to be given to it, or -1 */
+static int start(struct broker *b, uint32_t number, const struct usb_port *port,
+                 const struct usb_grant *grant, int node,
                  const char *const args[])
 {
     struct job *j = calloc(1, sizeof(*j));
 
     if (!j)
         return -ENOMEM;
-    *j = (struct job){.b = b, .number = number, .fd = -1, .probe = probe};
+    *j = (struct job){.b = b,
+                      .number = number,
+                      .fd = -1,
+                      .probe = !grant,
+                      .port = *port,
+                      .interfaces = grant ? grant->interfaces : 0};
     int r = loop_timer_new(b->loop, on_kill, j, &j->kill);
     if (r == 0)
-        r = spawn(j, probe ? b->opt.probe : b->opt.export, args);
+        r = spawn(j, grant ? b->opt.export : b->opt.probe, args);
     if (r < 0) {
         job_free(j);
         return r;
@@ -202,7 +224,7 @@ static int on_probe(uint32_t job, const struct usb_seen *dev, bool reset,
     };
     CLEANUP_FD int node = open_node(b, dev);
 
-    return node < 0 ? node : start(b, job, true, node, args);
+    return node < 0 ? node : start(b, job, &dev->port, NULL, node, args);
 }
 
 static int on_hub(uint32_t job, const struct usb_seen *dev, void *arg)
@@ -214,7 +236,7 @@ static int on_hub(uint32_t job, const struct usb_seen *dev, void *arg)
         "--sysfs",   b->opt.sysfs, "--hub",
     };
 
-    return start(b, job, true, -1, args);
+    return start(b, job, &dev->port, NULL, -1, args);
 }
 
 static int on_lend(uint32_t job, const struct usb_seen *dev,
@@ -244,7 +266,7 @@ static int on_lend(uint32_t job, const struct usb_seen *dev,
     if (node < 0)
         return node;
     log_info("%s: lent to domain %u", name, grant->client);
-    return start(b, job, false, node, args);
+    return start(b, job, &dev->port, grant, node, args);
 }
 
 static struct job *find_number(struct broker *b, uint32_t number)
@@ -270,6 +292,7 @@ static void on_stop(uint32_t number, void *arg)
 }
 
 static const char *const key_names[LEND_KEYS] = {
+    [LEND_KEY_IF] = "usb-if",
     [LEND_KEY_DEV] = "usb-dev",
     [LEND_KEY_EXPORT] = "usb-export",
     [LEND_KEY_STAT] = "usb-stat",

@@ -7,6 +7,7 @@
 #include <fcntl.h>
 #include <libusb.h>
 #include <linux/usbdevice_fs.h>
+#include <poll.h>
 #include <signal.h>
 #include <stdio.h>
 #include <string.h>
@@ -29,6 +30,7 @@
 #include "vchan/vchan.h"
 
 #define TICK_MS 1000
+#define ANSWER_MS 2000
 #define MEMORY_MAX (128u << 20)
 #define EVTCHN_FDS 16
 /* Rings as the server sees them: what the qube writes, what it reads. */
@@ -159,25 +161,50 @@ static void on_ended(enum usb_export_why why, void *arg)
     loop_stop(u->loop, fail(u, why));
 }
 
+/* Only usb-broker may do it, so this waits for it: a short time, in which
+ * only the connection that asked stands still. */
+static int on_configured(void *arg)
+{
+    struct usb_export *u = arg;
+    struct pollfd p = {.fd = PRIVSEP_CHILD_FD, .events = POLLIN};
+    struct usb_export_rec rec = u->rec;
+    char answer = 0;
+
+    rec.kind = EXPORT_CONFIGURED;
+    int r = privsep_send(PRIVSEP_CHILD_FD, &rec, sizeof(rec));
+    if (r == 0 && poll(&p, 1, ANSWER_MS) <= 0)
+        r = -ETIMEDOUT;
+    if (r == 0)
+        r = privsep_recv(PRIVSEP_CHILD_FD, &answer, sizeof(answer));
+    if (r < 0)
+        log_err("usb-broker: %s", err_text(r));
+    return r;
+}
+
 static const struct export_conn_ops conn_ops = {
     .attached = on_attached,
     .active = on_active,
     .ended = on_ended,
+    .configured = on_configured,
 };
 
 static void on_parent(int fd, unsigned events, void *arg)
 {
     struct usb_export *u = arg;
 
-    (void)fd;
+    char late;
+
     (void)events;
-    loop_stop(u->loop, EXPORT_EXIT_CLIENT); /* it closed; it says nothing */
+    if (privsep_recv(fd, &late, sizeof(late)) != 0)
+        loop_stop(u->loop, EXPORT_EXIT_CLIENT); /* it closed */
 }
 
 static void on_term(int signo, void *arg)
 {
+    struct usb_export *u = arg;
+
     (void)signo;
-    on_parent(-1, 0, arg);
+    loop_stop(u->loop, EXPORT_EXIT_CLIENT);
 }
 
 /* The kernel gives the device a configuration, and lets usbfs have the

@@ -65,6 +65,47 @@ static int give_back(const struct probe *p)
     return ioctl(p->fd, USBDEVFS_RESET) < 0 ? err_last() : 0;
 }
 
+/* Each code of each interface, wherever it stands. */
+static int fill_map(const struct usb_dset *set, struct usb_ifmap *ret)
+{
+    for (size_t c = 0; c < set->n_configs; c++) {
+        for (size_t i = 0; i < set->configs[c].n_alts; i++) {
+            const struct usb_alt *a = &set->configs[c].alts[i];
+            int r = usb_ifmap_add(ret, a->number,
+                                  (struct usb_iface){a->cls, a->sub, a->proto});
+            if (r < 0)
+                return r;
+        }
+    }
+    return 0;
+}
+
+/* A set that the strict parser refuses is not lent to anybody. */
+static int list_interfaces(const struct usb_identity *id,
+                           struct usb_probe_rec *ret)
+{
+    enum usb_dset_fault fault = USB_FAULT_NONE;
+    struct usb_ifmap map = {0};
+    struct usb_dset *set = NULL;
+    int r = usb_dset_parse(cur_of(id->untrusted_raw, id->raw_len),
+                           cur_of(id->untrusted_bos, id->bos_len), id->speed,
+                           &fault, &set);
+
+    if (r == -EBADMSG)
+        log_warn("descriptors: %s", usb_dset_fault_text(fault));
+    if (r == 0)
+        r = fill_map(set, &map);
+    usb_dset_free(set);
+    for (unsigned i = 0; r == 0 && i < map.n; i++) {
+        ret->iface[i].number = map.e[i].number;
+        ret->iface[i].cls = map.e[i].code.cls;
+        ret->iface[i].sub = map.e[i].code.sub;
+        ret->iface[i].proto = map.e[i].code.proto;
+    }
+    ret->n = map.n;
+    return r;
+}
+
 static int identify(struct probe *p, struct usb_probe_rec *ret)
 {
     int r = p->reset ? give_back(p) : 0;
@@ -75,7 +116,7 @@ static int identify(struct probe *p, struct usb_probe_rec *ret)
         return r;
     ret->speed = p->id.speed;
     usb_identity_hash(&p->id, ret->hash);
-    return 0;
+    return list_interfaces(&p->id, ret);
 }
 
 static int run(struct probe *p, int sysfs)

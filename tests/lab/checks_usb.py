@@ -76,7 +76,7 @@ def stick(checks):
                   "meanwhile untrusted is refused it: " +
                   denied.text().splitlines()[0] if denied.text() else "",
                   None, denied.text())
-    result = usb(checks, f"detach work {STICK}")
+    result = usb(checks, f"detach {STICK}")
     results.check(result.ok and gone(checks, work), "detach takes it from "
                   "work", result.ms / 1000, result.text())
     if not attached(checks, "untrusted", STICK, "and untrusted gets it"):
@@ -143,7 +143,7 @@ def usbvm_dies(checks):
                   "itself", None, json.dumps(checks.status()["sys-usb"]))
     if attached(checks, "work", STICK, "and the stick can be attached again"):
         results.check(disk(checks, work), "and work has its disk")
-        usb(checks, f"detach work {STICK}")
+        usb(checks, f"detach {STICK}")
 
 
 def denied(checks):
@@ -178,6 +178,9 @@ def keyboard(checks):
     results.check(size, "keys pressed at the machine arrive there", None,
                   work.run("wc -c /tmp/keys").text())
     work.run("kill $(cat /tmp/keys.pid)")
-    result = usb(checks, f"detach work {KEYBOARD}")
+    result = usb(checks, f"detach {KEYBOARD}")
     results.check(result.ok, "and it is taken back", result.ms / 1000,
                   result.text())
+
+
+STEPS = (stick, unplugged, usbvm_dies, denied, keyboard)

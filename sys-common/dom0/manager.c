@@ -10,6 +10,7 @@
 #include "dom0/config_load.h"
 #include "dom0/image.h"
 #include "dom0/manager_impl.h"
+#include "dom0/usb_world.h"
 #include "lib/err.h"
 #include "lib/io.h"
 #include "lib/log.h"
@@ -68,7 +69,8 @@ int manager_desired(const struct manager *m, size_t index, struct keyset *ret)
     struct keys_world w = {.cfg = &m->cfg,
                            .run = run,
                            .netns = m->platform->ops->vif_keys,
-                           .now_s = (uint64_t)time(NULL)};
+                           .now_s = (uint64_t)time(NULL),
+                           .usb = m->usb};
 
     for (size_t i = 0; i < m->cfg.n; i++) {
         const struct qube *q = m->qubes[i];
@@ -286,6 +288,10 @@ static int run_steps(struct manager *m, size_t index, const char **ret_step,
         snprintf(why, 512, "%s", text);
         return r;
     }
+    *ret_step = "find its required USB devices";
+    r = usb_world_missing(m, index, why);
+    if (r)
+        return r;
     /* its rules are in the netvm before the domain exists, but never an
      * older list together with its interface */
     q->held = manager_vif_must_wait(m, index);
@@ -467,6 +473,7 @@ static void on_tick(void *arg)
     if (m->next_expiry_s && (uint64_t)time(NULL) >= m->next_expiry_s)
         manager_update(m);
     manager_vif_converge(m);
+    manager_usb_step(m);
     (void)loop_timer_start(m->tick, 500);
     m->changed(m->arg);
 }
@@ -488,6 +495,7 @@ int manager_new(struct loop *loop, const char *dir,
     r = r ? r : manager_take_config(m, &now);
     config_free(&now);
     r = r ? r : loop_timer_new(loop, on_tick, m, &m->tick);
+    r = r ? r : usb_plan_new(&m->usb);
     if (r) {
         manager_free(m);
         return r;
@@ -521,6 +529,7 @@ void manager_free(struct manager *m)
     free(m->qubes);
     config_free(&m->cfg);
     loop_timer_free(m->tick);
+    usb_plan_free(m->usb);
     platform_free(m->platform);
     free(m);
 }

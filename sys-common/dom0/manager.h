@@ -63,6 +63,7 @@ struct manager {
     struct qube **qubes; /* cfg.n, same order */
     struct loop_timer *tick;
     uint64_t next_expiry_s; /* when the next rule ends, since 1970; 0: never */
+    struct usb_plan *usb;
     /** Anything changed: state, status. Called from the loop only. */
     void (*changed)(void *arg);
     void *arg;
@@ -116,6 +117,9 @@ void manager_update(struct manager *m);
 
 /** Desired state of one qube now. @return as keys_desired() */
 int manager_desired(const struct manager *m, size_t index, struct keyset *ret);
+
+/** Bring the USB plan to what is so now; writes keys if it changed. */
+void manager_usb_step(struct manager *m);
 
 /** Value of a status key of a running qube; NULL: none. Borrowed. */
 const char *manager_status(const struct manager *m, size_t index,

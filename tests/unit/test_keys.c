@@ -194,7 +194,7 @@ static void test_variants(void **state)
     make(&c);
     assert_int_equal(keys_desired(&w, FW, &s), 0);
     assert_string_equal(keyset_get(&s, "/qubes-firewall/10.137.0.4/0002"),
-                        "action=accept proto=icmp");
+                        "action=accept expire=1000 proto=icmp");
     assert_string_equal(keyset_get(&s, "/qubes-firewall/10.137.1.46/0000"),
                         "action=accept");
     assert_null(keyset_get(&s, "/qubes-firewall/10.137.1.46/0001"));

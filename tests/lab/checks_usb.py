@@ -59,7 +59,7 @@ def stick(checks):
         return
     made = work.run(
         f"printf 'n\\np\\n1\\n\\n\\nw\\n' | fdisk /dev/{name} >/tmp/fdisk 2>&1"
-        f"; sleep 2; mkfs.vfat /dev/{name}1 && mkdir -p /mnt/stick && "
+        f"; sleep 2; mkdosfs /dev/{name}1 && mkdir -p /mnt/stick && "
         f"mount -t vfat /dev/{name}1 /mnt/stick", timeout_s=60)
     results.check(made.ok, "work partitions, formats and mounts it", None,
                   made.text() + work.run("cat /tmp/fdisk").out)
@@ -82,6 +82,8 @@ def stick(checks):
     if not attached(checks, "untrusted", STICK, "and untrusted gets it"):
         return
     name = disk(checks, untrusted)
+    results.check(name, "untrusted has its disk", None,
+                  untrusted.run("dmesg | tail -20").text())
     read = untrusted.run(
         f"mkdir -p /mnt/stick; sleep 2; mount -t vfat -o ro /dev/{name}1 "
         "/mnt/stick && sha256sum </mnt/stick/file; umount /mnt/stick",

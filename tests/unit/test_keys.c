@@ -145,6 +145,7 @@ static const char want_fw[] =
               "/qubes-vm-persistence=none\n"
               "/qubes-vm-type=ProxyVM\n"
               "/qubes-vm-updateable=False\n"
+              "/sysqube-dns6=fd09:24ef:4179::a8b:101\n"
               "/sysqube-vif/9.0=10.137.0.4 02:00:00:00:00:04 "
               "fd09:24ef:4179::a89:4\n"
               "/type=AppVM\n";
@@ -161,6 +162,7 @@ static const char want_work[] =
                      "/qubes-vm-persistence=none\n"
                      "/qubes-vm-type=AppVM\n"
                      "/qubes-vm-updateable=False\n"
+                     "/sysqube-dns6=fd09:24ef:4179::a8b:101\n"
                      "/type=AppVM\n";
 
 static void test_desired(void **state)
@@ -194,7 +196,7 @@ static void test_variants(void **state)
     make(&c);
     assert_int_equal(keys_desired(&w, FW, &s), 0);
     assert_string_equal(keyset_get(&s, "/qubes-firewall/10.137.0.4/0002"),
-                        "action=accept proto=icmp");
+                        "action=accept expire=1000 proto=icmp");
     assert_string_equal(keyset_get(&s, "/qubes-firewall/10.137.1.46/0000"),
                         "action=accept");
     assert_null(keyset_get(&s, "/qubes-firewall/10.137.1.46/0001"));

@@ -16,7 +16,8 @@
 
 void rule_source_init(struct rule_source *s, uint8_t family)
 {
-    *s = (struct rule_source){.family = family, .policy = FW_DROP};
+    *s = (struct rule_source){
+        .family = family, .policy = FW_DROP, .limits = limits_default()};
 }
 
 void rule_source_free(struct rule_source *s)
@@ -87,6 +88,12 @@ int rule_source_add(struct rule_source *s, struct text untrusted_key,
     if (!rule_fits_family(&rule, s->family))
         return fail(s, untrusted_key, "an address of the other family");
     return insert(s, number, &rule);
+}
+
+void rule_source_limits(struct rule_source *s, struct text untrusted_value)
+{
+    if (limits_parse(untrusted_value, &s->limits) < 0)
+        fail(s, text_of("limits"), "malformed limits");
 }
 
 void rule_source_finish(struct rule_source *s)

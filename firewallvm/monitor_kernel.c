@@ -215,7 +215,7 @@ static int kernel_apply(void *arg, const struct fw_state *st,
 
     if (r < 0)
         return r;
-    compile_chain_name(&s->addr, name);
+    compile_chain_name('q', &s->addr, name);
     r = compile_source(b, s, old);
     if (r < 0) {
         nft_free(b);
@@ -226,6 +226,20 @@ static int kernel_apply(void *arg, const struct fw_state *st,
         return r; /* no flow of a source without a list is tracked */
     r = flow_judge_source(k->nl, st, s, &cut);
     return after_cut(k, st, name, r, cut);
+}
+
+static void remove_traces(struct monitor_kernel *k, const struct ipaddr *addr)
+{
+    struct nft *b;
+    unsigned i;
+
+    for (i = 0; i < FW_TRACES; i++) {
+        if (nft_new(FW_TABLE, &b) < 0)
+            return;
+        compile_trace_del(b, addr, i);
+        nft_commit(b, k->nl, NULL); /* -ENOENT: it has gone by itself */
+        nft_free(b);
+    }
 }
 
 static int kernel_remove(void *arg, const struct fw_state *st,
@@ -239,12 +253,13 @@ static int kernel_remove(void *arg, const struct fw_state *st,
 
     if (r < 0)
         return r;
-    compile_chain_name(&s->addr, name);
+    compile_chain_name('q', &s->addr, name);
     compile_source_del(b, s);
     r = commit(k, b, name);
     if (r < 0)
         return r;
     r = flow_judge_gone(k->nl, &s->addr, &cut);
+    remove_traces(k, &s->addr);
     return after_cut(k, st, name, r, cut);
 }
 

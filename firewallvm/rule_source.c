@@ -14,16 +14,20 @@
 
 #define FIRST_CAP 16
 
-void rule_source_init(struct rule_source *s, uint8_t family)
+void rule_source_init(struct rule_source *s, uint8_t family, uint64_t now_s)
 {
     *s = (struct rule_source){
-        .family = family, .policy = FW_DROP, .limits = limits_default()};
+        .family = family,
+        .now_s = now_s,
+        .policy = FW_DROP,
+        .limits = limits_default(),
+    };
 }
 
 void rule_source_free(struct rule_source *s)
 {
     free(s->v);
-    rule_source_init(s, s->family);
+    rule_source_init(s, s->family, s->now_s);
 }
 
 static int fail(struct rule_source *s, struct text key, const char *reason)
@@ -64,6 +68,19 @@ static int insert(struct rule_source *s, unsigned number,
     return 0;
 }
 
+/* @return has the rule ended? */
+static bool note_expire(struct rule_source *s, const struct fw_rule *rule)
+{
+    if (!rule->has_expire)
+        return false;
+    s->timed = true;
+    if (rule->expire <= s->now_s)
+        return true;
+    if (s->next_expire_s == 0 || rule->expire < s->next_expire_s)
+        s->next_expire_s = rule->expire;
+    return false;
+}
+
 int rule_source_add(struct rule_source *s, struct text untrusted_key,
                     struct text untrusted_value)
 {
@@ -87,6 +104,8 @@ int rule_source_add(struct rule_source *s, struct text untrusted_key,
         return fail(s, untrusted_key, err.reason);
     if (!rule_fits_family(&rule, s->family))
         return fail(s, untrusted_key, "an address of the other family");
+    if (note_expire(s, &rule))
+        return 0;
     return insert(s, number, &rule);
 }
 

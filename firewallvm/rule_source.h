@@ -2,7 +2,7 @@
 /* The keys /qubes-firewall/<ip>/{policy,NNNN} of one source to a list in
  * order, or the reason why the source is blocked. pure. Fed by dom0's keys
  * (rule text may be hostile). Source: spec/firewall-rules.md, must 3-5;
- * spec/network.md, Firewall keys. Resolves no names. */
+ * spec/network.md, Firewall keys. Resolves no names, reads no clock. */
 #ifndef SQ_FIREWALLVM_RULE_SOURCE_H
 #define SQ_FIREWALLVM_RULE_SOURCE_H
 
@@ -20,6 +20,9 @@
 struct rule_source {
     uint8_t family;
     bool has_policy;
+    bool timed;             /* a rule has expire= */
+    uint64_t now_s;         /* as given to rule_source_init() */
+    uint64_t next_expire_s; /* of the rules in `v`; 0: none ends */
     enum fw_action policy;
     struct fw_limits limits; /* the default until rule_source_limits() */
     size_t n, cap;
@@ -36,8 +39,10 @@ struct source_rule {
     struct fw_match m;
 };
 
-/** @param family  of the source: AF_INET or AF_INET6 */
-void rule_source_init(struct rule_source *s, uint8_t family);
+/** @param family  of the source: AF_INET or AF_INET6
+ *  @param now_s   seconds since 1970: a rule whose expire= is not behind it
+ *                 has ended, and is checked but left out */
+void rule_source_init(struct rule_source *s, uint8_t family, uint64_t now_s);
 void rule_source_free(struct rule_source *s);
 
 /** Take one key. @param untrusted_key    what follows "/qubes-firewall/IP/"

@@ -52,9 +52,43 @@ struct source *source_set_event(struct source_set *set,
     return s;
 }
 
+void source_set_lapse(struct source_set *set, uint64_t now_s, bool jumped)
+{
+    size_t i;
+
+    for (i = 0; i < set->n; i++) {
+        struct source *s = &set->v[i];
+
+        if (s->known && ((s->expire_s != 0 && s->expire_s <= now_s) ||
+                         (jumped && s->timed)))
+            s->lapsed = true;
+    }
+}
+
+uint64_t source_set_expire(const struct source_set *set)
+{
+    uint64_t best = 0;
+    size_t i;
+
+    for (i = 0; i < set->n; i++) {
+        const struct source *s = &set->v[i];
+
+        if (s->timed && best == 0)
+            best = SOURCE_EXPIRE_FAR;
+        if (s->expire_s != 0 && !s->lapsed && s->expire_s < best)
+            best = s->expire_s;
+    }
+    return best;
+}
+
+static bool is_marked(const struct source *s)
+{
+    return s->dirty || s->lapsed;
+}
+
 static bool is_due(const struct source *s, uint64_t now_ms)
 {
-    return s->dirty &&
+    return is_marked(s) &&
            (!s->flux || now_ms - s->flux_since_ms >= SOURCE_FLUX_MS);
 }
 
@@ -78,7 +112,7 @@ uint32_t source_set_wait_ms(const struct source_set *set, uint64_t now_ms)
         uint64_t age = now_ms - s->flux_since_ms;
         uint32_t left;
 
-        if (!s->dirty)
+        if (!is_marked(s))
             continue;
         left = s->flux && age < SOURCE_FLUX_MS
                    ? (uint32_t)(SOURCE_FLUX_MS - age)

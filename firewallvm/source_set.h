@@ -11,17 +11,22 @@
 #include <stdint.h>
 
 #include "lib/ipaddr.h"
+#include "rules/rule.h"
 
 #define SOURCES_MAX 512
 #define SOURCE_PREFIX "/qubes-firewall/"
 /* A list being written whose signal does not come is read after this. */
 #define SOURCE_FLUX_MS 500u
+#define SOURCE_EXPIRE_FAR (FW_EXPIRE_MAX + 1)
 
 struct source {
     struct ipaddr addr;
     char text[IPADDR_TEXT_MAX]; /* as in the key, canonical */
     bool known;                 /* the monitor has a list of it */
-    bool dirty;                 /* to be read */
+    bool dirty;                 /* to be read, as dom0 asks for it */
+    bool lapsed;                /* to be read, as time has gone by */
+    bool timed;                 /* a rule of it has expire= */
+    uint64_t expire_s;          /* when its next rule ends; 0: none does */
     bool flux;                  /* written to since its last signal */
     uint64_t flux_since_ms;
 };
@@ -39,8 +44,18 @@ struct source_set {
 struct source *source_set_event(struct source_set *set,
                                 const char *untrusted_path, uint64_t now_ms);
 
-/** The next source to read now: dirty and not being written, or being
- *  written for SOURCE_FLUX_MS; its dirty mark is not yet cleared.
+/** Mark as lapsed every known source of which a rule has ended by @p now_s
+ *  (seconds since 1970).
+ *  @param jumped  the clock was set: all that have a rule with a time */
+void source_set_lapse(struct source_set *set, uint64_t now_s, bool jumped);
+
+/** When the next rule of all ends, in seconds since 1970; SOURCE_EXPIRE_FAR:
+ *  none, yet some had ended, so that a set clock matters; 0: no rule has a
+ *  time. Sources marked as lapsed have no next one. */
+uint64_t source_set_expire(const struct source_set *set);
+
+/** The next source to read now: dirty or lapsed and not being written, or
+ *  being written for SOURCE_FLUX_MS; its marks are not yet cleared.
  *  @return it, or NULL */
 struct source *source_set_next(struct source_set *set, uint64_t now_ms);
 

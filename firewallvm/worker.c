@@ -9,6 +9,7 @@
 #include <string.h>
 
 #include "firewallvm/source_set.h"
+#include "firewallvm/wall_clock.h"
 #include "firewallvm/worker_priv.h"
 #include "firewallvm/worker_qdb.h"
 #include "lib/err.h"
@@ -28,12 +29,28 @@ struct worker {
     struct loop *loop;
     struct loop_io *io;
     struct loop_timer *timer;
+    struct loop_io *clock_io;
+    int clock_fd;       /* wall_clock_new() */
+    uint64_t clock_for; /* what it is set to */
     struct fw_dns dns;
     bool snat;
     bool dns_dirty, snat_dirty;
     bool paths_dirty[FW_PATH_KINDS];
     struct source_set sources;
 };
+
+/* Read a list as it is now, and when it has to be read again. */
+static int read_list(struct worker *w, struct source *s,
+                     struct rule_source *ret, bool *ret_gone)
+{
+    int r;
+
+    rule_source_init(ret, s->addr.family, wall_clock_now());
+    r = worker_qdb_list(w->qdb, s, ret, ret_gone);
+    s->timed = ret->timed;
+    s->expire_s = ret->next_expire_s;
+    return r;
+}
 
 /* ---- start: the first whole state ---- */
 struct start_report {
@@ -44,10 +61,8 @@ static int start_list(struct worker *w, struct source *s, char *status)
 {
     struct rule_source list;
     bool gone;
-    int r;
+    int r = read_list(w, s, &list, &gone);
 
-    rule_source_init(&list, s->addr.family);
-    r = worker_qdb_list(w->qdb, s, &list, &gone);
     if (r == 0)
         r = priv_send_list(PRIVSEP_CHILD_FD, &s->addr, &list);
     rule_source_status(&list, status);
@@ -117,7 +132,7 @@ static int start(struct worker *w)
     if (r == 0)
         r = worker_qdb_tidy(w->qdb, &w->sources);
     for (i = 0; i < w->sources.n && r == 0; i++)
-        r = worker_qdb_report(w->qdb, &w->sources.v[i], rep->status[i]);
+        r = worker_qdb_report(w->qdb, &w->sources.v[i], rep->status[i], true);
     if (r == 0)
         log_info("started: %zu sources", w->sources.n);
     return r;
@@ -178,7 +193,7 @@ static int remove_source(struct worker *w, struct source *s)
 }
 
 static int apply_list(struct worker *w, struct source *s,
-                      struct rule_source *list)
+                      struct rule_source *list, bool asked)
 {
     char status[RULE_SOURCE_STATUS_MAX];
     struct record rec;
@@ -195,28 +210,29 @@ static int apply_list(struct worker *w, struct source *s,
     }
     rule_source_status(list, status);
     log_info("%s: %s", s->text, status);
-    return worker_qdb_report(w->qdb, s, status);
+    return worker_qdb_report(w->qdb, s, status, asked);
 }
 
 /* Read the source and act, unless its keys are being written again. */
 static int handle_source(struct worker *w, struct source *s)
 {
     struct rule_source list;
-    bool gone = false;
+    bool gone = false, asked = s->dirty;
     int r;
 
     s->dirty = false;
+    s->lapsed = false;
     s->flux = false;
-    rule_source_init(&list, s->addr.family);
-    r = worker_qdb_list(w->qdb, s, &list, &gone);
+    r = read_list(w, s, &list, &gone);
     if (r == 0)
         r = drain(w);
-    if (r == 0 && (s->dirty || s->flux))
-        s->dirty = true;
-    else if (r == 0 && gone)
+    if (r == 0 && (s->dirty || s->flux)) {
+        s->dirty = s->dirty || asked;
+        s->lapsed = true;
+    } else if (r == 0 && gone)
         r = remove_source(w, s);
     else if (r == 0)
-        r = apply_list(w, s, &list);
+        r = apply_list(w, s, &list, asked);
     rule_source_free(&list);
     return r;
 }
@@ -285,12 +301,30 @@ static int handle_paths(struct worker *w)
     return r;
 }
 
+/* Mark what has ended by now, and ask to be woken for what ends next. */
+static int keep_time(struct worker *w)
+{
+    uint64_t next;
+    int r = wall_clock_read(w->clock_fd);
+
+    if (r < 0 && r != -ECANCELED)
+        return r;
+    source_set_lapse(&w->sources, wall_clock_now(), r == -ECANCELED);
+    next = source_set_expire(&w->sources);
+    if (r == 0 && next == w->clock_for)
+        return 0;
+    w->clock_for = next;
+    return wall_clock_set(w->clock_fd, next);
+}
+
 static void work(struct worker *w)
 {
     struct source *s;
     uint32_t wait_ms;
     int r = drain(w);
 
+    if (r == 0)
+        r = keep_time(w);
     if (r == 0 && w->snat_dirty)
         r = handle_snat(w);
     if (r == 0 && w->dns_dirty)
@@ -301,6 +335,8 @@ static void work(struct worker *w)
     s = r == 0 ? source_set_next(&w->sources, io_now_ms()) : NULL;
     if (s)
         r = handle_source(w, s);
+    if (r == 0)
+        r = keep_time(w); /* what was just read may end at another time */
     if (r < 0) {
         log_err("worker ends: %s", err_text(r));
         loop_stop(w->loop, 1);
@@ -314,6 +350,13 @@ static void work(struct worker *w)
 }
 
 static void on_qdb(int fd, unsigned events, void *arg)
+{
+    (void)fd;
+    (void)events;
+    work(arg);
+}
+
+static void on_clock(int fd, unsigned events, void *arg)
 {
     (void)fd;
     (void)events;
@@ -346,6 +389,11 @@ static int set_up(struct worker *w)
         r = loop_timer_new(w->loop, on_timer, w, &w->timer);
     if (r == 0)
         r = loop_io_new(w->loop, qdb_fd(w->qdb), LOOP_READ, on_qdb, w, &w->io);
+    if (r == 0)
+        r = wall_clock_new(&w->clock_fd);
+    if (r == 0)
+        r = loop_io_new(w->loop, w->clock_fd, LOOP_READ, on_clock, w,
+                        &w->clock_io);
     if (r == 0)
         r = sandbox_enter(&SANDBOX);
     if (r < 0)

@@ -212,13 +212,14 @@ static int write_key(struct qdb *q, const char *prefix, const char *source,
     return is_fatal(r) ? r : 0;
 }
 
-int worker_qdb_report(struct qdb *q, const struct source *s, const char *status)
+int worker_qdb_report(struct qdb *q, const struct source *s, const char *status,
+                      bool asked)
 {
     char path[PATH_ROOM], value[SHORT_VALUE];
     uint64_t count = 0;
     int r = write_key(q, STATUS_PREFIX, s->text, status);
 
-    if (r < 0)
+    if (r < 0 || !asked)
         return r;
     snprintf(path, sizeof(path), HANDLED_PREFIX "%s", s->text);
     r = read_short(q, path, value);

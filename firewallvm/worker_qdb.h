@@ -47,9 +47,10 @@ int worker_qdb_list(struct qdb *q, const struct source *s,
                     struct rule_source *ret_list, bool *ret_gone);
 
 /** Write the status key, then raise the handled counter. A key that cannot
- *  be written (too long, database full) is logged and left. */
-int worker_qdb_report(struct qdb *q, const struct source *s,
-                      const char *status);
+ *  be written (too long, database full) is logged and left.
+ *  @param asked  false: dom0 did not ask, the counter stays */
+int worker_qdb_report(struct qdb *q, const struct source *s, const char *status,
+                      bool asked);
 
 /** Remove both keys of a source that is gone. */
 int worker_qdb_forget(struct qdb *q, const char *source_text);

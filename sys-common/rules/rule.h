@@ -70,7 +70,7 @@ struct fw_rule {
     struct fw_ports more[FW_PORTS_MAX - 1];
     uint8_t icmp_name; /* rule_icmp_text(); 0: m.icmptype is meant */
     bool has_expire;
-    uint64_t expire; /* seconds since 1970, dom0 only */
+    uint64_t expire; /* seconds since 1970: the rule ends then */
     char name[FW_NAME_MAX];
     char comment[FW_COMMENT_MAX]; /* dom0 only; "" for none */
 };

@@ -244,7 +244,7 @@ static const struct key_spec KEYS[] = {
     {"specialtarget", IN_ALL, SEEN_TARGET, set_target},
     {"dstports", IN_ALL, SEEN_PORTS, set_ports},
     {"icmptype", IN_ALL, SEEN_ICMPTYPE, set_icmptype},
-    {"expire", IN_API | IN_CLI, SEEN_EXPIRE, set_expire},
+    {"expire", IN_ALL, SEEN_EXPIRE, set_expire},
     {"comment", IN_API | IN_CLI, SEEN_COMMENT, set_comment},
 };
 

@@ -546,7 +546,7 @@ MALFORMED = [
     ("0001", "action=accept dstports=90-80", "reversed"),
     ("0001", "action=accept dst4=10.0.0.0/33", "dst4"),
     ("0001", "action=accept specialtarget=dns dstports=54", "port 53"),
-    ("0001", "action=accept expire=99", "unknown key"),
+    ("0001", "action=accept expire=+99", "expire is"),
     ("0001", "action=accept proto=icmp dstports=1", "dstports needs"),
     ("0001", "", "empty line"),
     ("1", "action=accept", "not a rule number"),
@@ -753,6 +753,60 @@ def check_dns(a):
     report(a("udp", DNS1, 53) == A4, "a good one counts again")
 
 
+def check_expire(work, d, a, b):
+    """Rules end at their second, without a word of dom0: once in a daemon
+    that runs, once in one that was not there meanwhile."""
+    soon = int(time.time()) + 3
+    rules(B4, ["action=accept"])
+    rules(A4, [f"action=accept expire={soon} proto=tcp",
+               f"action=drop expire={soon - 1} proto=udp",
+               f"action=accept expire={soon - 100} proto=icmp",
+               f"action=accept dst4={S4} proto=udp",
+               f"action=accept dst4={S4} proto=tcp expire={soon + 4} "
+               "dstports=443"])
+    rules(A6, [f"action=accept expire={soon}"])
+    n = handled(A4)
+    for q, key, dst, port in ((a, "e", S4, 80), (a, "long", S4, 443),
+                              (a, "e6", S6, 80), (b, "e", S4, 80)):
+        q("open", key, "tcp", dst, port)
+    got = [a("use", "e"), a("use", "long"), a("use", "e6"), a("ping", S4),
+           a("udp", S4, 80)]
+    report(got[:3] == [A4, A4, A6] and got[3].startswith("failed") and
+           got[4].startswith("failed"),
+           "rules hold until their second, ended ones do not", str(got))
+    report(until(lambda: status(A4) == "applied 2" and
+                 status(A6) == "applied 0", 10),
+           "their second is told", f"{status(A4)}; {status(A6)}")
+    early = time.time() < soon
+    got = [a("use", "e"), a("tcp", S4, 80), a("use", "e6")]
+    report(not early and all(g.startswith("failed") for g in got),
+           "at it their flows end and new ones are blocked", f"{early} {got}")
+    report(a("udp", S4, 80) == A4 and a("use", "long") == A4 and
+           b("use", "e") == B4, "what was not meant goes on")
+    report(handled(A4) == n, "dom0's counter stays: it asked for nothing",
+           f"{n} {handled(A4)}")
+    d.end()
+    while time.time() < soon + 4:
+        time.sleep(0.1)
+    d = start(work)
+    got = [a("use", "long"), a("tcp", S4, 443), a("udp", S4, 80)]
+    report(got[0].startswith("failed") and got[1].startswith("failed") and
+           got[2] == A4, "what ended while the daemon was away has ended",
+           str(got))
+    later = int(time.time()) + 2
+    rules(A4, [f"action=accept expire={later}"])
+    a("open", "again", "tcp", S4, 80)
+    os.kill(d.p.pid, signal.SIGKILL)
+    d.p.wait(5)
+    d = start(work)
+    report(until(lambda: status(A4) == "applied 0", 10) and
+           a("use", "again").startswith("failed"),
+           "a restarted daemon knows the second again", str(status(A4)))
+    gone(A6)
+    rules(A4, ["action=accept"])
+    return d
+
+
 def check_gone(a):
     rules(A4, ["action=accept"])
     a("open", "g", "tcp", S4, 80)
@@ -900,6 +954,7 @@ def scene(work):
     check_swap(a)
     report(d.alive(), "one process all the way")
     d = check_restart(work, d, a)
+    d = check_expire(work, d, a, b)
     check_snat(d, a)
     check_qubesdb_gone(d, a)
 

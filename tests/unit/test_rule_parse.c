@@ -143,7 +143,8 @@ static const struct row QDB[] = {
      "cher.example",
      NULL, "printable", 24},
     {"action=accept dsthost=a!b", NULL, "not allowed", 15},
-    {"action=accept expire=100", NULL, "unknown key", 15},
+    {"action=accept expire=100", "action=accept expire=100", NULL, 0},
+    {"action=accept expire=+100", NULL, "expire is", 15},
     {"action=accept comment=x", NULL, "unknown key", 15},
     {"action=accept dstname=x.y", NULL, "unknown key", 15},
     /* destinations */

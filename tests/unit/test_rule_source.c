@@ -49,6 +49,18 @@ static const struct {
      "applied 1",
      "0 ",
      AF_INET6},
+    /* ended: checked, left out */
+    {{{"policy", "drop"},
+      {"0000", "action=accept expire=1000"},
+      {"0001", "action=accept expire=1001 proto=tcp"},
+      {"0002", "action=drop expire=999 dsthost=a.b"}},
+     "applied 1",
+     "1 ",
+     0},
+    {{{"policy", "drop"}, {"0000", "action=accept expire=999 dst6=::1"}},
+     "blocked 0000: an address of the other family",
+     NULL,
+     0},
     /* blocked */
     {{{NULL, NULL}}, "blocked policy: no policy", "", 0},
     {{{"0000", "action=accept"}}, "blocked policy: no policy", NULL, 0},
@@ -107,7 +119,7 @@ static void test_lists(void **state)
     for (i = 0; i < ARRAY_LEN(LISTS); i++) {
         struct rule_source s;
 
-        rule_source_init(&s, LISTS[i].family ? LISTS[i].family : AF_INET);
+        rule_source_init(&s, LISTS[i].family ? LISTS[i].family : AF_INET, 1000);
         for (j = 0; j < KEYS_MAX && LISTS[i].keys[j][0]; j++)
             assert_int_equal(rule_source_add(&s, text_of(LISTS[i].keys[j][0]),
                                              text_of(LISTS[i].keys[j][1])),
@@ -132,7 +144,7 @@ static void test_many(void **state)
     unsigned i;
 
     (void)state;
-    rule_source_init(&s, AF_INET);
+    rule_source_init(&s, AF_INET, 0);
     rule_source_add(&s, text_of("policy"), text_of("drop"));
     for (i = 0; i < FW_RULES_MAX; i++) {
         snprintf(key, sizeof(key), "%04u", FW_NUMBER_MAX - i);
@@ -230,6 +242,110 @@ static void test_turns(void **state)
     free(set);
 }
 
+/* ---- time ---- */
+static void test_expire(void **state)
+{
+    static const struct {
+        uint64_t now_s;
+        const char *rules[3];
+        size_t n;
+        bool timed;
+        uint64_t next_s;
+    } rows[] = {
+        {5, {"action=drop", "action=accept", NULL}, 2, false, 0},
+        {5, {"action=drop expire=6", "action=accept", NULL}, 2, true, 6},
+        {6, {"action=drop expire=6", "action=accept", NULL}, 1, true, 0},
+        {7, {"action=drop expire=6", "action=accept", NULL}, 1, true, 0},
+        {5,
+         {"action=drop expire=9", "action=drop expire=7",
+          "action=accept expire=8"},
+         3,
+         true,
+         7},
+        {7,
+         {"action=drop expire=9", "action=drop expire=7",
+          "action=accept expire=8"},
+         2,
+         true,
+         8},
+        {0, {"action=accept expire=0", NULL, NULL}, 0, true, 0},
+        {FW_EXPIRE_MAX - 1,
+         {"action=accept expire=99999999999", NULL, NULL},
+         1,
+         true,
+         FW_EXPIRE_MAX},
+    };
+    size_t i, k;
+
+    (void)state;
+    for (i = 0; i < ARRAY_LEN(rows); i++) {
+        struct rule_source s;
+        char key[8];
+
+        rule_source_init(&s, AF_INET, rows[i].now_s);
+        rule_source_add(&s, text_of("policy"), text_of("drop"));
+        for (k = 0; k < 3 && rows[i].rules[k]; k++) {
+            snprintf(key, sizeof(key), "%04zu", k);
+            rule_source_add(&s, text_of(key), text_of(rows[i].rules[k]));
+        }
+        rule_source_finish(&s);
+        assert_null(s.reason);
+        assert_int_equal(s.n, rows[i].n);
+        assert_int_equal(s.timed, rows[i].timed);
+        assert_int_equal(s.next_expire_s, rows[i].next_s);
+        rule_source_free(&s);
+    }
+}
+
+static struct source *timed(struct source_set *set, const char *path,
+                            uint64_t expire_s)
+{
+    struct source *s = source_set_event(set, path, 0);
+
+    s->dirty = false;
+    s->known = true;
+    s->timed = true;
+    s->expire_s = expire_s;
+    return s;
+}
+
+static void test_lapse(void **state)
+{
+    struct source_set *set = calloc(1, sizeof(*set));
+    struct source *a, *b, *c;
+
+    (void)state;
+    assert_non_null(set);
+    assert_int_equal(source_set_expire(set), 0);
+    source_set_event(set, P "10.0.0.9", 0)->dirty = false;
+    source_set_lapse(set, UINT64_MAX, true);
+    assert_int_equal(source_set_expire(set), 0);
+    a = timed(set, P "10.0.0.1", 200);
+    b = timed(set, P "10.0.0.2", 100);
+    c = timed(set, P "10.0.0.3", 0); /* all its rules have ended */
+    assert_int_equal(source_set_expire(set), 100);
+    source_set_lapse(set, 99, false);
+    assert_null(source_set_next(set, 0));
+    source_set_lapse(set, 100, false);
+    assert_ptr_equal(source_set_next(set, 0), b);
+    assert_int_equal(source_set_wait_ms(set, 0), 1);
+    assert_int_equal(source_set_expire(set), 200);
+    b->lapsed = false;
+    b->expire_s = 0;
+    source_set_lapse(set, 200, false);
+    assert_ptr_equal(source_set_next(set, 0), a);
+    /* Being written: it waits as if dom0 had asked. */
+    source_set_event(set, P "10.0.0.1/0000", 1000);
+    assert_null(source_set_next(set, 1001));
+    assert_ptr_equal(source_set_next(set, 1000 + SOURCE_FLUX_MS), a);
+    a->lapsed = false;
+    a->expire_s = 0;
+    assert_int_equal(source_set_expire(set), SOURCE_EXPIRE_FAR);
+    source_set_lapse(set, 50, true);
+    assert_true(a->lapsed && b->lapsed && c->lapsed);
+    free(set);
+}
+
 static void test_full(void **state)
 {
     struct source_set *set = calloc(1, sizeof(*set));
@@ -252,7 +368,8 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_lists), cmocka_unit_test(test_many),
         cmocka_unit_test(test_paths), cmocka_unit_test(test_turns),
-        cmocka_unit_test(test_full),
+        cmocka_unit_test(test_full),  cmocka_unit_test(test_expire),
+        cmocka_unit_test(test_lapse),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);

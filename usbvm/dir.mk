@@ -35,7 +35,8 @@ $(eval $(call library,usbexport,$(addprefix usbvm/backend/,export_msg.c \
   export_fd.c usb_bus.c usb_latency.c)))
 $(eval $(call library,usblend,usbvm/backend/lend.c))
 $(eval $(call program,usb-broker,usbvm/backend/usb_broker.c,\
-  usblend usbexport usbproto usbvm device qubesdb lib,$(LIB_LIBS)))
+  usblend usbexport usbproto usbvm device qubesdb vchan lib,\
+  $(VCHAN_LIBS) $(LIB_LIBS)))
 $(eval $(call unit_test,test_usb_lend,tests/unit/test_usb_lend.c,\
   usblend usbexport usbproto device lib))
 $(eval $(call unit_test,test_usb_link,tests/unit/test_usb_link.c,\

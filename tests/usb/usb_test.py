@@ -10,10 +10,15 @@ import guest
 
 BUILD = os.environ.get("BUILD", os.path.join(guest.TOP, "build"))
 LIMIT_S = 1500
-TOOLS = ["tool/testusb", "tool/usbwire", "tool/usbperf"]
+TOOLS = ["tool/testusb", "tool/usbwire", "tool/usbperf", "tool/usb_hostile",
+         "tool/qdbdom0", "bin/usb-broker", "bin/usb-probe", "bin/usb-export",
+         "bin/usb-import", "bin/sysqube-usb", "bin/sysqube-qdb", "bin/qdbd",
+         "bin/qdb"]
 SCENES = {
     # the harness and the kernel's own USB/IP, which ours is held against
     "kernel": "WAYS='direct pair relay'\n. /matrix.sh\n",
+    # a hostile qube against usb-export, a hostile USBVM against usb-import
+    "hostile": ". /ours.sh\n. /hostile.sh\n",
 }
 
 

@@ -14,12 +14,15 @@
 /* Victims of unlinks whose own answer may still come. An honest USBVM sends
  * none; more than these means it is not. */
 #define DEAD_MAX 64
+/* Victims of unlinks that came before them. */
+#define EARLY_MAX 32
 
 struct usb_client {
     struct usb_client_config conf;
     struct usb_snapshot *snapshot;
     struct usb_flight *flight;
     struct usb_ring dead;
+    struct usb_ring early;
     bool stuck;
     enum usb_reason reason;
     uint64_t counts[USB_REASON_COUNT];
@@ -49,6 +52,7 @@ struct usb_client *usb_client_new(const struct usb_client_config *config,
     c->conf = *config;
     c->snapshot = snapshot;
     usb_ring_init(&c->dead, DEAD_MAX);
+    usb_ring_init(&c->early, EARLY_MAX);
     return c;
 }
 
@@ -162,6 +166,11 @@ static enum usb_verdict cmd_submit(struct usb_client *c, struct usb_cmd *m,
 {
     if (usb_flight_find(c->flight, m->pdu.seqnum))
         return close_for(c, USB_REASON_SEQNUM);
+    struct usb_ended *early = usb_ring_find(&c->early, m->pdu.seqnum);
+    if (early && !early->taken) { /* the kernel has it back already */
+        early->taken = true;
+        return USB_DROP;
+    }
     if (!m->known)
         return answer_failed(c, channel, m, descs, -ENOENT,
                              USB_REASON_NO_ENDPOINT, ret);
@@ -183,6 +192,21 @@ static enum usb_verdict cmd_submit(struct usb_client *c, struct usb_cmd *m,
     return answer_failed(c, channel, m, descs, -EINVAL, why, ret);
 }
 
+/* Either the victim's answer is on its way to the kernel, which then ignores
+ * what is said about the unlink; or vhci's sender has let the unlink overtake
+ * its victim (a request that begins and is unlinked between the sender's two
+ * queues), and the kernel gives the request back at this answer. */
+static enum usb_verdict unlink_unseen(struct usb_client *c,
+                                      enum usb_channel channel,
+                                      const struct usb_cmd *m,
+                                      struct usb_replies *ret)
+{
+    usb_ring_add(&c->early, &(struct usb_req){.seqnum = m->pdu.victim});
+    ret->n = 1;
+    usb_reply_unlink(&ret->r[0], channel, m->pdu.seqnum, -ECONNRESET);
+    return USB_ANSWER;
+}
+
 static enum usb_verdict cmd_unlink(struct usb_client *c, struct usb_cmd *m,
                                    uint8_t head[USBIP_HEADER_BYTES],
                                    enum usb_channel channel,
@@ -192,11 +216,8 @@ static enum usb_verdict cmd_unlink(struct usb_client *c, struct usb_cmd *m,
         return close_for(c, USB_REASON_SEQNUM);
     struct usb_req *victim = usb_flight_find(c->flight, m->pdu.victim);
     mend_head(c, m, head);
-    if (!victim) { /* its answer is on its way to the kernel */
-        ret->n = 1;
-        usb_reply_unlink(&ret->r[0], channel, m->pdu.seqnum, 0);
-        return USB_ANSWER;
-    }
+    if (!victim)
+        return unlink_unseen(c, channel, m, ret);
     if (victim->kind != USB_REQ_SUBMIT)
         return close_for(c, USB_REASON_UNLINK_VICTIM);
     if (victim->unlinking)

@@ -13,6 +13,7 @@
 
 #define KEY_DNS1 "/qubes-primary-dns"
 #define KEY_DNS2 "/qubes-secondary-dns"
+#define KEY_DNS6 "/sysqube-dns6"
 #define KEY_SNAT "/qubes-service/sysqube-snat"
 
 /** Every function: 0, or -errno of the connection (the worker then ends);

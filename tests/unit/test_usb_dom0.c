@@ -651,6 +651,28 @@ static void test_worker_dies(void **state)
     assert_int_equal(keys("usb", GRANT), 1);
 }
 
+/* A device that is required is waited for, then the qube is started. */
+static void test_required(void **state)
+{
+    const char *a;
+
+    (void)state;
+    put_qube("work", "Kind=qube\nQID=2\n[USB]\nAssign=required 46f4:0001\n");
+    a = ask("{\"op\":\"up\",\"names\":[\"work\"]}");
+    HAS(a, "\"step\":\"find its required USB devices\"");
+    HAS(a, "no free USB device fits the line ");
+    HAS(a, "work.conf:6");
+    assert_int_equal(fake.alive, 0);
+    a = ask("{\"op\":\"up\",\"names\":[\"work\",\"usb\"]}");
+    HAS(a, "\"warnings\":[]");
+    assert_true(stick_attached()); /* ready means that it has it */
+    a = ask("{\"op\":\"status\"}");
+    HAS(a, "\"waiting_for\":null");
+    HAS(Q("detach", "work", "usb:2-1"), "{\"ok\"");
+    a = ask("{\"op\":\"status\"}");
+    HAS(a, "a USB device that it requires is not attached");
+}
+
 #define W(op, words)                                                           \
     ask("{\"op\":\"usb-" op "\",\"qube\":\"work\",\"words\":[" words "]}")
 
@@ -706,6 +728,7 @@ int main(int argc, char **argv)
         TEST(test_no_vhci),           TEST(test_parts),
         TEST(test_assigned),          TEST(test_deaths),
         TEST(test_worker_dies),       TEST(test_policy_commands),
+        TEST(test_required),
     };
 
     (void)argc;

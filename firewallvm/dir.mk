@@ -4,10 +4,12 @@ $(eval $(call library,fwrec,$(addprefix firewallvm/,record.c rule_source.c \
   source_set.c monitor.c)))
 $(eval $(call library,fwcompile,$(addprefix firewallvm/,rule_compile.c \
   flow_msg.c)))
+$(eval $(call library,names,$(addprefix firewallvm/,names.c names_ask.c \
+  names_tell.c names_dns.c resolver_record.c)))
 $(eval $(call program,firewallvmd,$(addprefix firewallvm/,firewallvmd.c \
   monitor_kernel.c flow_cut.c worker.c worker_priv.c worker_qdb.c \
-  wall_clock.c),\
-  fwrec fwcompile qubesdb rules nl lib,$(LIB_LIBS) $(NL_LIBS)))
+  wall_clock.c resolver.c resolver_ask.c resolver_client.c),\
+  names fwrec fwcompile qubesdb rules nl lib,$(LIB_LIBS) $(NL_LIBS) -lcares))
 
 $(eval $(call unit_test,test_rule_record,tests/unit/test_rule_record.c,\
   fwrec rules lib))
@@ -19,3 +21,10 @@ $(eval $(call fuzz_target,fuzz_rule_record,tests/fuzz/fuzz_rule_record.c,\
   fwrec fwcompile rules nl lib,$(LIB_LIBS) $(NL_LIBS)))
 $(eval $(call fuzz_target,fuzz_rule_flow,tests/fuzz/fuzz_rule_flow.c,\
   fwcompile lib,-lmnl))
+$(eval $(call unit_test,test_names,tests/unit/test_names.c,names rules lib))
+$(eval $(call unit_test,test_names_dns,tests/unit/test_names_dns.c,\
+  names rules lib))
+$(eval $(call fuzz_target,fuzz_dns_answer,tests/fuzz/fuzz_dns_answer.c,\
+  names rules lib))
+$(eval $(call fuzz_target,fuzz_resolver_record,\
+  tests/fuzz/fuzz_resolver_record.c,names rules lib))

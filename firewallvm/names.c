@@ -292,11 +292,6 @@ void names_end(struct names *n, const struct ipaddr *source)
 }
 
 /* ---- handles ---- */
-static unsigned handle(unsigned name, unsigned family, unsigned action)
-{
-    return 1 + (name * 2 + family) * 2 + action;
-}
-
 unsigned names_set(const struct names *n, const struct ipaddr *source,
                    unsigned number)
 {
@@ -304,7 +299,7 @@ unsigned names_set(const struct names *n, const struct ipaddr *source,
 
     if (!u || (u->action == NAMES_DROP && !names_family_of(n, u)->known))
         return 0;
-    return handle(u->name, names_index(source->family), u->action);
+    return name_handle(u->name, source->family, u->action == NAMES_DROP);
 }
 
 struct names_family *names_of_set(const struct names *n, unsigned set,
@@ -313,13 +308,13 @@ struct names_family *names_of_set(const struct names *n, unsigned set,
     const struct names_family *f;
     unsigned action;
 
-    if (set < 1 || set > NAMES_SETS_MAX)
+    if (set < 1 || set > NAME_HANDLES)
         return NULL;
-    action = (set - 1) & 1;
-    f = &n->v[(set - 1) / 4].f[(set - 1) / 2 & 1];
-    if (!n->v[(set - 1) / 4].used || f->uses[action] == 0)
+    action = name_handle_drops(set) ? NAMES_DROP : NAMES_ACCEPT;
+    f = &n->v[name_handle_name(set)].f[names_index(name_handle_family(set))];
+    if (!n->v[name_handle_name(set)].used || f->uses[action] == 0)
         return NULL;
     *ret_action = action;
-    *ret_wild = n->v[(set - 1) / 4].wild;
+    *ret_wild = n->v[name_handle_name(set)].wild;
     return (struct names_family *)(uintptr_t)f;
 }

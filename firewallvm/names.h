@@ -21,17 +21,14 @@
 #include <stddef.h>
 #include <stdint.h>
 
+#include "firewallvm/name_handle.h"
 #include "firewallvm/names_dns.h"
 #include "firewallvm/resolver_record.h"
 #include "rules/rule.h"
 
-#define NAMES_MAX                                                              \
-    RESOLVER_NAMES_MAX                 /* names in all, a wildcard for each    \
-                                        * source that has it */
+#define NAMES_MAX NAME_NAMES_MAX /* a wildcard for each source that has it */
 #define NAMES_USES_MAX 8192            /* rules with a name, of all lists */
 #define NAMES_ADDRS_MAX DNS_ADDRS_MAX  /* of a name and family */
-#define NAMES_WILD_ADDRS_MAX 256       /* of a wildcard and family */
-#define NAMES_SETS_MAX (NAMES_MAX * 4) /* handles: 1..this */
 #define NAMES_STATUS_MAX 512           /* with its NUL */
 
 /** How long things last, in seconds. */
@@ -71,7 +68,7 @@ void names_end(struct names *n, const struct ipaddr *source);
 /** The handle for fw_match.name_set of a rule said by names_use(). 0: it was
  *  refused, or it is a drop rule whose name was never resolved: it shuts all
  *  behind it. An accept rule's set is just empty as long as nothing is known.
- *  @return 0 or a handle of 1..NAMES_SETS_MAX */
+ *  @return 0 or a handle (name_handle.h) */
 unsigned names_set(const struct names *n, const struct ipaddr *source,
                    unsigned number);
 
@@ -83,9 +80,9 @@ struct names_elem {
 /** The whole of it; the set is told as it is now, so names_next() does not
  *  name it again before it changes. Send it in the same transaction as a
  *  list that uses it.
- *  @return elements, 0..NAMES_WILD_ADDRS_MAX; 0 for a handle not in use */
+ *  @return elements, 0..NAME_ADDRS_MAX; 0 for a handle not in use */
 size_t names_set_addrs(struct names *n, unsigned set, uint64_t now_ms,
-                       struct names_elem ret[NAMES_WILD_ADDRS_MAX]);
+                       struct names_elem ret[NAME_ADDRS_MAX]);
 /** Does the set hold this address now? For struct fw_names. */
 bool names_set_has(const struct names *n, unsigned set, const struct ipaddr *a,
                    uint64_t now_ms);

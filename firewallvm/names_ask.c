@@ -120,7 +120,8 @@ static bool put_addrs(struct names_family *f, const struct resolver_answer *ans,
         a = room(f, NAMES_ADDRS_MAX);
         if (!a)
             break;
-        *a = (struct names_addr){ans->v[i].addr, until_ms, true};
+        *a = (struct names_addr){
+            .a = ans->v[i].addr, .until_ms = until_ms, .fresh = true};
         news = true;
     }
     return news;
@@ -261,6 +262,21 @@ void names_lost(struct names *n, uint64_t now_ms)
 }
 
 /* ---- time ---- */
+/* @return true if an accept rule's set holds one no longer */
+static bool lapse(struct names_family *f, uint64_t now_ms)
+{
+    bool any = false;
+    unsigned i;
+
+    for (i = 0; i < f->n; i++) {
+        if (!f->v[i].held || f->v[i].until_ms > now_ms)
+            continue;
+        f->v[i].held = false;
+        any = true;
+    }
+    return any;
+}
+
 static bool age(struct names *n, struct names_entry *e, struct names_family *f,
                 void *arg)
 {
@@ -268,6 +284,12 @@ static bool age(struct names *n, struct names_entry *e, struct names_family *f,
 
     if (!e->wild && f->asked && f->due_ms <= *now_ms)
         fail(n, f, 0, *now_ms);
+    /* The kernel's element has ended by itself; the flows it allowed end
+     * when the set is told again. */
+    if (lapse(f, *now_ms) && f->uses[NAMES_ACCEPT] > 0) {
+        f->dirty[NAMES_ACCEPT] = true;
+        names_mark(n, f, false);
+    }
     if (f->uses[NAMES_DROP] == 0 && let_go(f, *now_ms, true))
         names_mark(n, f, false);
     return false;
@@ -287,8 +309,9 @@ static bool sooner(struct names *n, struct names_entry *e,
     (void)n;
     if (!e->wild && f->due_ms < *least_ms)
         *least_ms = f->due_ms;
-    for (i = 0; i < f->n && f->uses[NAMES_DROP] == 0; i++)
-        if (f->v[i].until_ms < *least_ms)
+    for (i = 0; i < f->n; i++)
+        if ((f->v[i].held || f->uses[NAMES_DROP] == 0) &&
+            f->v[i].until_ms < *least_ms)
             *least_ms = f->v[i].until_ms;
     return false;
 }
@@ -372,7 +395,7 @@ static bool see_addr(const struct names_config *c, struct names_family *f,
     if (a && a->until_ms >= now_ms + ms(ttl_s) + ms(c->grace_s) / 2)
         return false;
     if (!a)
-        a = room(f, NAMES_WILD_ADDRS_MAX);
+        a = room(f, NAME_ADDRS_MAX);
     if (!a)
         return false;
     if (is_new)

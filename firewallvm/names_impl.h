@@ -18,6 +18,7 @@ struct names_addr {
     struct ipaddr a;
     uint64_t until_ms; /* an accept rule's set holds it before this */
     bool fresh;        /* the last good answer had it */
+    bool held;         /* an accept rule's set was told of it */
 };
 
 /** A name's addresses of one family. */

@@ -16,7 +16,7 @@ static bool holds(const struct names_addr *a, unsigned action, uint64_t now_ms)
 }
 
 size_t names_set_addrs(struct names *n, unsigned set, uint64_t now_ms,
-                       struct names_elem ret[NAMES_WILD_ADDRS_MAX])
+                       struct names_elem ret[NAME_ADDRS_MAX])
 {
     unsigned action, i;
     bool wild;
@@ -25,6 +25,9 @@ size_t names_set_addrs(struct names *n, unsigned set, uint64_t now_ms,
 
     if (!f)
         return 0;
+    if (action == NAMES_ACCEPT)
+        for (i = 0; i < f->n; i++)
+            f->v[i].held = holds(&f->v[i], action, now_ms);
     for (i = 0; i < f->n; i++) {
         uint64_t left_ms = f->v[i].until_ms - now_ms;
 

@@ -9,11 +9,12 @@
 
 #include <stdint.h>
 
+#include "firewallvm/name_handle.h"
 #include "firewallvm/names_dns.h"
 #include "rules/rule.h"
 #include "rules/rule_eval.h"
 
-#define RESOLVER_NAMES_MAX 1024 /* names in all: ids 0..1023 */
+#define RESOLVER_NAMES_MAX NAME_NAMES_MAX /* ids below it */
 
 /* type, id, serial, family, 3 zero bytes, body of a name or of servers */
 #define RESOLVER_REQUEST_BYTES 272

@@ -27,6 +27,9 @@ struct source {
     bool lapsed;                /* to be read, as time has gone by */
     bool timed;                 /* a rule of it has expire= */
     uint64_t expire_s;          /* when its next rule ends; 0: none does */
+    bool named;                 /* a rule of it has a name */
+    bool blocked;               /* its list is not in force */
+    size_t n;                   /* rules in force */
     bool flux;                  /* written to since its last signal */
     uint64_t flux_since_ms;
 };

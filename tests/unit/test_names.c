@@ -149,7 +149,7 @@ static void answer(const struct resolver_request *req, enum dns_status how,
 static const char *elems(unsigned set, uint64_t now)
 {
     static char buf[16384];
-    struct names_elem v[NAMES_WILD_ADDRS_MAX];
+    struct names_elem v[NAME_ADDRS_MAX];
     size_t i, len = 0, count = names_set_addrs(n, set, now, v);
     char text[IPADDR_TEXT_MAX];
 
@@ -405,7 +405,7 @@ static void test_lists(void **state)
 static void test_many_addresses(void **state)
 {
     struct resolver_answer ans = {.type = RESOLVER_ANSWER, .status = DNS_OK};
-    struct names_elem v[NAMES_WILD_ADDRS_MAX];
+    struct names_elem v[NAME_ADDRS_MAX];
     uint64_t now = 0;
     unsigned turn, i;
     char buf[NAMES_STATUS_MAX];
@@ -530,7 +530,7 @@ static void test_wild(void **state)
 /* A qube that asks for ever keeps to its limit and loses the oldest. */
 static void test_wild_many(void **state)
 {
-    struct names_elem v[NAMES_WILD_ADDRS_MAX];
+    struct names_elem v[NAME_ADDRS_MAX];
     char addr[32];
     unsigned i;
 
@@ -546,7 +546,7 @@ static void test_wild_many(void **state)
             i));
     }
     assert_int_equal(names_set_addrs(n, set_of(A4, 4), i, v),
-                     NAMES_WILD_ADDRS_MAX);
+                     NAME_ADDRS_MAX);
 }
 
 static void test_plan(void **state)
@@ -683,7 +683,7 @@ static void check(uint64_t now)
         for (i = 0; i < n_rules[s]; i++) {
             const struct line *l = &rules[s][i];
             unsigned set = set_of(SOURCE[s], l->number), six = s & 1;
-            struct names_elem v[NAMES_WILD_ADDRS_MAX];
+            struct names_elem v[NAME_ADDRS_MAX];
             size_t k, count = names_set_addrs(n, set, now, v);
             const struct truth *t = &truth[l->name[1] - '0'];
 

@@ -1,15 +1,16 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
 # The firewall VM: firewallvmd (monitor and worker) and its tests.
-$(eval $(call library,fwrec,$(addprefix firewallvm/,record.c rule_source.c \
-  source_set.c monitor.c)))
+$(eval $(call library,fwrec,$(addprefix firewallvm/,record.c limits.c path.c \
+  name_sets.c rule_source.c source_set.c monitor.c)))
 $(eval $(call library,fwcompile,$(addprefix firewallvm/,rule_compile.c \
-  flow_msg.c)))
+  rule_group.c rule_interval.c share_compile.c table_compile.c flow_msg.c)))
 $(eval $(call library,names,$(addprefix firewallvm/,names.c names_ask.c \
   names_tell.c names_dns.c resolver_record.c)))
 $(eval $(call program,firewallvmd,$(addprefix firewallvm/,firewallvmd.c \
-  monitor_kernel.c flow_cut.c worker.c worker_priv.c worker_qdb.c \
-  wall_clock.c resolver.c resolver_ask.c resolver_client.c),\
-  names fwrec fwcompile qubesdb rules nl lib,$(LIB_LIBS) $(NL_LIBS) -lcares))
+  monitor_kernel.c monitor_count.c flow_cut.c flow_judge.c worker.c \
+  worker_priv.c worker_qdb.c worker_names.c wall_clock.c resolver.c \
+  resolver_ask.c resolver_client.c),\
+  names fwcompile fwrec qubesdb rules nl lib,$(LIB_LIBS) $(NL_LIBS) -lcares))
 
 $(eval $(call unit_test,test_rule_record,tests/unit/test_rule_record.c,\
   fwrec rules lib))

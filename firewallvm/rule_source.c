@@ -22,6 +22,59 @@ void rule_source_init(struct rule_source *s, uint8_t family, uint64_t now_s)
         .policy = FW_DROP,
         .limits = limits_default(),
     };
+}
+
+void rule_source_free(struct rule_source *s)
+{
+    size_t i;
+
+    for (i = 0; i < s->n; i++)
+        free(s->v[i].name);
+    free(s->v);
+    rule_source_init(s, s->family, s->now_s);
+}
+
+static int fail(struct rule_source *s, struct text key, const char *reason)
+{
+    if (!s->reason) {
+        s->reason = reason;
+        log_clean(s->where, sizeof(s->where), key.p, key.len);
+    }
+    return 0;
+}
+
+/* Insert by number. Keys come in order, so the place is nearly always the
+ * end. (qsort() of the C library asks the system how much memory there is,
+ * which the worker's system call filter ends.) */
+static int insert(struct rule_source *s, unsigned number,
+                  const struct fw_rule *rule)
+{
+    struct source_rule *v;
+    size_t cap, at = s->n;
+    char *name = NULL;
+
+    if (s->n == s->cap) {
+        cap = s->cap ? s->cap * 2 : FIRST_CAP;
+        v = reallocarray(s->v, cap, sizeof(*v));
+        if (!v)
+            return -ENOMEM;
+        s->v = v;
+        s->cap = cap;
+    }
+    if (rule->m.dst_kind == FW_DST_NAME) {
+        name = strdup(rule->name);
+        if (!name)
+            return -ENOMEM;
+        s->named = true;
+    }
+    while (at > 0 && s->v[at - 1].number > number)
+        at--;
+    memmove(&s->v[at + 1], &s->v[at], (s->n - at) * sizeof(*s->v));
+    s->v[at] = (struct source_rule){
+        .number = number,
+        .name = name,
+        .m = rule->m,
+    };
     s->n++;
     return 0;
 }

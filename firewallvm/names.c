@@ -13,16 +13,6 @@
 
 #define USES_FIRST 16
 
-const struct names_config NAMES_CONFIG = {
-    .floor_s = 60,
-    .ceiling_s = 3600,
-    .wild_ceiling_s = 86400,
-    .grace_s = 300,
-    .retry_s = 5,
-    .retry_max_s = 300,
-    .patience_s = 30,
-};
-
 int names_new(const struct names_config *config, struct names **ret)
 {
     struct names *n = calloc(1, sizeof(*n));
@@ -32,6 +22,11 @@ int names_new(const struct names_config *config, struct names **ret)
     n->config = *config;
     *ret = n;
     return 0;
+}
+
+void names_configure(struct names *n, const struct names_config *config)
+{
+    n->config = *config;
 }
 
 static void free_family(struct names_family *f)
@@ -260,7 +255,6 @@ int names_use(struct names *n, const struct ipaddr *source, unsigned number,
     use.name = (uint16_t)(e - n->v);
     if (old && old->name == use.name && old->action == use.action) {
         old->seen = true;
-        old->tell = true;
         return 0;
     }
     begin_use(n, &use, now_ms);

@@ -24,6 +24,7 @@
 #include "firewallvm/name_handle.h"
 #include "firewallvm/names_dns.h"
 #include "firewallvm/resolver_record.h"
+#include "lib/parse.h"
 #include "rules/rule.h"
 
 #define NAMES_MAX NAME_NAMES_MAX /* a wildcard for each source that has it */
@@ -46,12 +47,20 @@ struct names_config {
 /** 60 s, 1 h, 1 day, 5 min, 5 s, 5 min, 30 s. */
 extern const struct names_config NAMES_CONFIG;
 
+/** The key /sysqube-firewall/names: any of `floor=N`, `ceiling=N` and
+ *  `grace=N`, seconds of 1 to a day, parted by single blanks; what is missing
+ *  is as in NAMES_CONFIG.
+ *  @return 0; -EBADMSG malformed, or the floor is above the ceiling */
+int names_config_parse(struct text untrusted_value, struct names_config *ret);
+
 struct names;
 
 /** @param config  copied; floor_s <= ceiling_s, none of them 0
  *  @return 0; -ENOMEM */
 int names_new(const struct names_config *config, struct names **ret);
 void names_free(struct names *n);
+/** Other times, for answers that come from now on. */
+void names_configure(struct names *n, const struct names_config *config);
 
 /* ---- what the lists want: begin, one use for each rule with a name, end.
  * Uses of that source that were not said again are forgotten, and their
@@ -83,7 +92,11 @@ struct names_elem {
  *  @return elements, 0..NAME_ADDRS_MAX; 0 for a handle not in use */
 size_t names_set_addrs(struct names *n, unsigned set, uint64_t now_ms,
                        struct names_elem ret[NAME_ADDRS_MAX]);
-/** Does the set hold this address now? For struct fw_names. */
+/** Does any rule use the set? */
+bool names_set_used(const struct names *n, unsigned set);
+/** Has it changed since it was last told (as names_next() would say)? */
+bool names_set_changed(const struct names *n, unsigned set);
+/** Does the set hold this address now? */
 bool names_set_has(const struct names *n, unsigned set, const struct ipaddr *a,
                    uint64_t now_ms);
 
@@ -123,6 +136,8 @@ bool names_want(struct names *n, uint64_t now_ms, struct resolver_request *ret);
 /** An answer; one to no open question is ignored. */
 void names_answer(struct names *n, const struct resolver_answer *ans,
                   uint64_t now_ms);
+/** Is there a name that no answer, good or bad, has come for yet? */
+bool names_pending(const struct names *n);
 /** The resolver began anew or has other servers: what was asked is asked
  *  again, and what failed as well. */
 void names_lost(struct names *n, uint64_t now_ms);

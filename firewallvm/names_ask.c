@@ -261,6 +261,19 @@ void names_lost(struct names *n, uint64_t now_ms)
     each(n, lose, &now_ms);
 }
 
+static bool waits(struct names *n, struct names_entry *e,
+                  struct names_family *f, void *arg)
+{
+    (void)n;
+    (void)arg;
+    return !e->wild && !f->known && f->fails == 0;
+}
+
+bool names_pending(const struct names *n)
+{
+    return each((struct names *)(uintptr_t)n, waits, NULL);
+}
+
 /* ---- time ---- */
 /* @return true if an accept rule's set holds one no longer */
 static bool lapse(struct names_family *f, uint64_t now_ms)

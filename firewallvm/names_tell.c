@@ -43,6 +43,23 @@ size_t names_set_addrs(struct names *n, unsigned set, uint64_t now_ms,
     return k;
 }
 
+bool names_set_used(const struct names *n, unsigned set)
+{
+    unsigned action;
+    bool wild;
+
+    return names_of_set(n, set, &action, &wild) != NULL;
+}
+
+bool names_set_changed(const struct names *n, unsigned set)
+{
+    unsigned action;
+    bool wild;
+    const struct names_family *f = names_of_set(n, set, &action, &wild);
+
+    return f && f->dirty[action];
+}
+
 bool names_set_has(const struct names *n, unsigned set, const struct ipaddr *a,
                    uint64_t now_ms)
 {

@@ -7,7 +7,6 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "firewallvm/names.h"
 #include "firewallvm/resolver_client.h"
 #include "firewallvm/worker_priv.h"
 #include "firewallvm/worker_qdb.h"
@@ -66,6 +65,12 @@ int worker_names_attach(struct worker_names *wn, struct loop *loop,
     return resolver_client_attach(wn->client, loop, &cb);
 }
 
+void worker_names_configure(struct worker_names *wn,
+                            const struct names_config *config)
+{
+    names_configure(wn->names, config);
+}
+
 void worker_names_servers(struct worker_names *wn, const struct fw_dns *servers)
 {
     wn->has_servers = servers->n > 0;
@@ -83,7 +88,13 @@ static void forget_unused(struct worker_names *wn)
             wn->told[h] = false;
 }
 
-void worker_names_take(struct worker_names *wn, const struct source *s,
+/* @return number of the first rule that stands for nothing known, or < 0 */
+static int unresolved(struct worker_names *wn, const struct source *s)
+{
+    return names_unresolved(wn->names, &s->addr, io_now_ms());
+}
+
+void worker_names_take(struct worker_names *wn, struct source *s,
                        struct rule_source *list)
 {
     uint64_t now_ms = io_now_ms();
@@ -108,23 +119,26 @@ void worker_names_take(struct worker_names *wn, const struct source *s,
         if (list->v[i].name)
             list->v[i].m.name_set =
                 (uint16_t)names_set(wn->names, &s->addr, list->v[i].number);
+    s->n = n;
+    s->blocked = list->reason != NULL;
+    s->named = list->named && n > 0;
+    s->unresolved = unresolved(wn, s);
 }
 
-void worker_names_forget(struct worker_names *wn, const struct source *s)
+void worker_names_forget(struct worker_names *wn, struct source *s)
 {
     names_begin(wn->names, &s->addr);
     names_end(wn->names, &s->addr);
     forget_unused(wn);
+    s->n = 0;
+    s->blocked = true;
+    s->unresolved = -1;
 }
 
 bool worker_names_settled(struct worker_names *wn)
 {
+    resolver_client_feed(wn->client);
     return !wn->has_servers || !names_pending(wn->names);
-}
-
-int worker_names_unresolved(struct worker_names *wn, const struct source *s)
-{
-    return names_unresolved(wn->names, &s->addr, io_now_ms());
 }
 
 /* ---- to the monitor ---- */
@@ -175,16 +189,19 @@ int worker_names_send(struct worker_names *wn, int fd,
 
 /* ---- to dom0 ---- */
 static int tell_status(struct worker_names *wn, struct qdb *q,
-                       const struct source *s, unsigned number)
+                       struct source *s, unsigned number)
 {
+    int first;
     char text[NAMES_STATUS_MAX], status[RULE_SOURCE_STATUS_MAX];
     int r;
 
     names_status(wn->names, &s->addr, number, io_now_ms(), text);
     r = worker_qdb_name(q, s->text, number, text[0] ? text : NULL);
-    if (r < 0 || s->blocked)
+    first = unresolved(wn, s);
+    if (r < 0 || s->blocked || first == s->unresolved)
         return r;
-    rule_source_applied(s->n, worker_names_unresolved(wn, s), status);
+    s->unresolved = first;
+    rule_source_applied(s->n, first, status);
     return worker_qdb_report(q, s, status, false);
 }
 

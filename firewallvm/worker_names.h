@@ -6,6 +6,7 @@
 #ifndef SQ_FIREWALLVM_WORKER_NAMES_H
 #define SQ_FIREWALLVM_WORKER_NAMES_H
 
+#include "firewallvm/names.h"
 #include "firewallvm/rule_source.h"
 #include "firewallvm/source_set.h"
 #include "lib/loop.h"
@@ -28,18 +29,24 @@ int worker_names_new(struct worker_names **ret);
 int worker_names_attach(struct worker_names *wn, struct loop *loop,
                         void (*wake)(void *arg, int r), void *arg);
 
+/** Other times than the usual ones. */
+void worker_names_configure(struct worker_names *wn,
+                            const struct names_config *config);
+
 /** Whom to ask from now on. */
 void worker_names_servers(struct worker_names *wn,
                           const struct fw_dns *servers);
 
 /** Which names a list needs: rules of it get their sets (m.name_set). A
- *  blocked list needs none. Nothing is sent to the monitor. */
-void worker_names_take(struct worker_names *wn, const struct source *s,
+ *  blocked list needs none. Notes in @p s what the status says. Nothing is
+ *  sent to the monitor. */
+void worker_names_take(struct worker_names *wn, struct source *s,
                        struct rule_source *list);
 /** The source is gone, or its list was refused: it needs none. */
-void worker_names_forget(struct worker_names *wn, const struct source *s);
+void worker_names_forget(struct worker_names *wn, struct source *s);
 
-/** Is everything resolved or known not to be? For the start. */
+/** Ask what is due, no more. For the start.
+ *  @return is every name resolved, or known not to be? */
 bool worker_names_settled(struct worker_names *wn);
 
 /** Tell the monitor every set of the list that it does not have as it is,
@@ -48,10 +55,6 @@ bool worker_names_settled(struct worker_names *wn);
  *  @return 0; as priv_send() */
 int worker_names_send(struct worker_names *wn, int fd,
                       const struct rule_source *list, bool answers);
-
-/** First rule that stands for nothing known. @return its number, or negative
- */
-int worker_names_unresolved(struct worker_names *wn, const struct source *s);
 
 /** Do what is due: ask, tell the monitor changed sets, write status keys,
  *  mark sources as lapsed whose list has to be sent again.

@@ -81,10 +81,9 @@ int limits_check(const struct fw_limits *l)
     return 0;
 }
 
-bool limits_eq(const struct fw_limits *a, const struct fw_limits *b)
+bool limits_same_share(const struct fw_limits *a, const struct fw_limits *b)
 {
-    return a->flows == b->flows && a->rate == b->rate && a->burst == b->burst &&
-           a->bandwidth == b->bandwidth && a->quota == b->quota;
+    return a->flows == b->flows && a->rate == b->rate && a->burst == b->burst;
 }
 
 bool limits_metered(const struct fw_limits *l)

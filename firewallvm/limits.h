@@ -36,7 +36,8 @@ int limits_parse(struct text untrusted_value, struct fw_limits *ret);
 /** Every value is within its range. @return 0; -EBADMSG */
 int limits_check(const struct fw_limits *l);
 
-bool limits_eq(const struct fw_limits *a, const struct fw_limits *b);
+/** Have they the same limits on new flows: flows, rate and burst? */
+bool limits_same_share(const struct fw_limits *a, const struct fw_limits *b);
 
 /** Does every packet count, so that flows must not be offloaded? */
 bool limits_metered(const struct fw_limits *l);

@@ -193,7 +193,7 @@ int monitor_count_rules(struct nl *nl, const struct fw_source *s,
     for (i = 0; i < k.n; i++)
         ret_v[i] = (struct fw_count){.number = s->number[i]};
     ret_v[k.n] = (struct fw_count){.number = FW_COUNT_OF_POLICY};
-    r = nft_read_rules(nl, FW_TABLE, compile_chain_name(&s->addr, chain),
+    r = nft_read_rules(nl, FW_TABLE, compile_chain_name('q', &s->addr, chain),
                        take_rule, &k);
     for (i = 0; i < s->n_sets && r == 0; i++)
         r = nft_read_elems(nl, FW_TABLE, compile_list_set(&s->addr, i, set),

@@ -218,7 +218,7 @@ static int kernel_apply(void *arg, const struct fw_state *st,
 
     if (r < 0)
         return r;
-    compile_chain_name(&s->addr, name);
+    compile_chain_name('q', &s->addr, name);
     compile_names_missing(b, st->sets, io_now_ms());
     r = compile_source(b, s, old);
     compile_names_needless(b, st->sets);
@@ -233,6 +233,20 @@ static int kernel_apply(void *arg, const struct fw_state *st,
     return after_cut(k, st, name, r, cut);
 }
 
+static void remove_traces(struct monitor_kernel *k, const struct ipaddr *addr)
+{
+    struct nft *b;
+    unsigned i;
+
+    for (i = 0; i < FW_TRACES; i++) {
+        if (nft_new(FW_TABLE, &b) < 0)
+            return;
+        compile_trace_del(b, addr, i);
+        nft_commit(b, k->nl, NULL); /* -ENOENT: it has gone by itself */
+        nft_free(b);
+    }
+}
+
 static int kernel_remove(void *arg, const struct fw_state *st,
                          const struct fw_source *s)
 {
@@ -244,13 +258,14 @@ static int kernel_remove(void *arg, const struct fw_state *st,
 
     if (r < 0)
         return r;
-    compile_chain_name(&s->addr, name);
+    compile_chain_name('q', &s->addr, name);
     compile_source_del(b, s);
     compile_names_needless(b, st->sets);
     r = commit(k, b, name);
     if (r < 0)
         return r;
     r = flow_judge_gone(k->nl, &s->addr, &cut);
+    remove_traces(k, &s->addr);
     return after_cut(k, st, name, r, cut);
 }
 

@@ -26,26 +26,13 @@ struct list {
     unsigned n_sets;
 };
 
-const char *compile_chain_name(const struct ipaddr *addr,
-                               char buf[FW_CHAIN_MAX])
-{
-    char text[IPADDR_TEXT_MAX], *p;
-
-    ipaddr_format(addr, text);
-    for (p = text; *p; p++)
-        if (*p == ':')
-            *p = '_';
-    snprintf(buf, FW_CHAIN_MAX, "q%c-%s", addr->family == AF_INET6 ? '6' : '4',
-             text);
-    return buf;
-}
-
 const char *compile_list_set(const struct ipaddr *addr, unsigned i,
                              char buf[FW_LIST_SET_MAX])
 {
     char chain[FW_CHAIN_MAX];
 
-    snprintf(buf, FW_LIST_SET_MAX, "%s.%u", compile_chain_name(addr, chain), i);
+    snprintf(buf, FW_LIST_SET_MAX, "%s.%u",
+             compile_chain_name('q', addr, chain), i);
     return buf;
 }
 
@@ -421,7 +408,7 @@ static void put_dispatch(struct nft *b, const struct fw_source *s, bool del)
     if (del)
         nft_elem_del(b, name, &key);
     else
-        nft_elem_jump(b, name, &key, compile_chain_name(&s->addr, chain));
+        nft_elem_jump(b, name, &key, compile_chain_name('q', &s->addr, chain));
 }
 
 static void empty_chain(struct nft *b, const struct fw_source *s,
@@ -441,7 +428,7 @@ int compile_source(struct nft *b, struct fw_source *s,
     struct list l = {.b = b, .s = s};
     int r;
 
-    compile_chain_name(&s->addr, l.chain);
+    compile_chain_name('q', &s->addr, l.chain);
     if (old)
         empty_chain(b, old, l.chain);
     else
@@ -460,6 +447,6 @@ void compile_source_del(struct nft *b, const struct fw_source *s)
 
     put_dispatch(b, s, true);
     compile_share_del(b, s);
-    empty_chain(b, s, compile_chain_name(&s->addr, chain));
+    empty_chain(b, s, compile_chain_name('q', &s->addr, chain));
     nft_chain_del(b, chain);
 }

@@ -10,7 +10,6 @@
 #include "firewallvm/table_compile.h"
 #include "lib/nft.h"
 
-#define FW_CHAIN_MAX 64 /* name of a source's chain, with its NUL */
 #define FW_LIST_SET_MAX (FW_CHAIN_MAX + 8)
 
 /* Comment of the last rule of a chain; the others have their NNNN. */
@@ -25,10 +24,6 @@ int compile_source(struct nft *b, struct fw_source *s,
 
 /** Nothing of the source is left in the table. */
 void compile_source_del(struct nft *b, const struct fw_source *s);
-
-/** Name of a source's chain: "q4-10.137.0.5", "q6-fd09__5". @return buf */
-const char *compile_chain_name(const struct ipaddr *addr,
-                               char buf[FW_CHAIN_MAX]);
 
 /** Name of set @p i of a source: "q4-10.137.0.5.0". @return buf */
 const char *compile_list_set(const struct ipaddr *addr, unsigned i,

@@ -85,7 +85,7 @@ static void put_limit(struct nft *b, const struct fw_source *s,
 }
 
 struct limit_elems {
-    struct nft_elem flows, rate, bandwidth, quota;
+    struct nft_elem bandwidth, quota;
 };
 
 static struct limit_elems elems_of(const struct fw_source *s)
@@ -96,11 +96,6 @@ static struct limit_elems elems_of(const struct fw_source *s)
     if (!s)
         return e;
     burst = s->limits.bandwidth / 8;
-    e.flows.state = NFT_STATE_FLOWS;
-    e.flows.limit = s->limits.flows;
-    e.rate.state = NFT_STATE_RATE;
-    e.rate.limit = s->limits.rate;
-    e.rate.burst = s->limits.burst;
     e.bandwidth.state = NFT_STATE_BYTES;
     e.bandwidth.limit = s->limits.bandwidth;
     e.bandwidth.burst = burst > BURST_MIN ? burst : BURST_MIN;
@@ -125,13 +120,55 @@ static void put_known(struct nft *b, const struct fw_source *s,
     put(b, s, FW_MAP_KNOWN, false, &e);
 }
 
+/* ---- limits on new flows, of a source that has its own ---- */
+static bool has_own(const struct fw_source *s)
+{
+    struct fw_limits usual = limits_default();
+
+    return s && !limits_same_share(&s->limits, &usual);
+}
+
+static void own_limit(struct nft *b, const char *chain,
+                      enum nft_state_kind kind, uint64_t limit, uint32_t burst)
+{
+    struct nft_rule *r = nft_rule_begin(b, chain);
+
+    nft_over(r, kind, limit, burst);
+    nft_goto(r, FW_COUNT_LIMIT);
+    nft_rule_end(b, r);
+}
+
+static void put_own(struct nft *b, const struct fw_source *s,
+                    const struct fw_source *old, const struct fw_source *new)
+{
+    static const struct nft_elem key_only = {0};
+    struct nft_elem e = {.data = NFT_ELEM_JUMP};
+    char chain[FW_CHAIN_MAX];
+
+    if (has_own(old) && has_own(new) &&
+        limits_same_share(&old->limits, &new->limits))
+        return;
+    e.chain = compile_chain_name('s', &s->addr, chain);
+    if (has_own(old)) {
+        put(b, s, FW_MAP_SHARE, true, &key_only);
+        nft_chain_flush(b, chain);
+        nft_chain_del(b, chain);
+    }
+    if (has_own(new)) {
+        nft_chain_add(b, chain);
+        own_limit(b, chain, NFT_STATE_RATE, new->limits.rate,
+                  new->limits.burst);
+        own_limit(b, chain, NFT_STATE_FLOWS, new->limits.flows, 0);
+        put(b, s, FW_MAP_SHARE, false, &e);
+    }
+}
+
 static void put_limits(struct nft *b, const struct fw_source *s,
                        const struct fw_source *old, const struct fw_source *new)
 {
     struct limit_elems was = elems_of(old), now = elems_of(new);
 
-    put_limit(b, s, FW_SET_FLOWS, &was.flows, &now.flows);
-    put_limit(b, s, FW_SET_RATE, &was.rate, &now.rate);
+    put_own(b, s, old, new);
     put_limit(b, s, FW_SET_BANDWIDTH, &was.bandwidth, &now.bandwidth);
     put_limit(b, s, FW_SET_QUOTA, &was.quota, &now.quota);
 }

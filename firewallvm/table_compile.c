@@ -21,17 +21,34 @@
 
 #define DNS4 "dns4"
 #define DNS6 "dns6"
-#define PLAIN6 "plain6"         /* next headers that need no closer look */
-#define TRANSPORT6 "transport6" /* protocols behind extension headers */
+#define PLAIN6 "plain6"   /* next headers that need no closer look */
+#define UNSEEN6 "unseen6" /* headers behind which nobody looks */
 #define FLOWTABLE "offload"
 #define LOG_LIMIT "log"
 #define QUBES "vif*"
+/* Of the sources with the usual limits; made by their packets. */
+#define FLOWS "flows"
+#define RATE "rate"
 
 const char *compile_set_name(const char *plain, uint8_t family,
                              char buf[FW_SET_NAME_MAX])
 {
     snprintf(buf, FW_SET_NAME_MAX, "%s%c", plain,
              family == AF_INET6 ? '6' : '4');
+    return buf;
+}
+
+const char *compile_chain_name(char what, const struct ipaddr *addr,
+                               char buf[FW_CHAIN_MAX])
+{
+    char text[IPADDR_TEXT_MAX], *p;
+
+    ipaddr_format(addr, text);
+    for (p = text; *p; p++)
+        if (*p == ':')
+            *p = '_';
+    snprintf(buf, FW_CHAIN_MAX, "%c%c-%s", what,
+             addr->family == AF_INET6 ? '6' : '4', text);
     return buf;
 }
 
@@ -50,8 +67,9 @@ static const struct {
     {FW_MAP_SOURCE, NFT_F_MAP, false},
     {FW_MAP_KNOWN, NFT_F_MAP, true},
     {FW_SET_BLOCKED, 0, true},
-    {FW_SET_FLOWS, NFT_F_STATEFUL, false},
-    {FW_SET_RATE, NFT_F_STATEFUL, false},
+    {FW_MAP_SHARE, NFT_F_MAP, false},
+    {FLOWS, NFT_F_STATEFUL, false},
+    {RATE, NFT_F_STATEFUL | NFT_F_TIMEOUT, false},
     {FW_SET_BANDWIDTH, NFT_F_STATEFUL, false},
     {FW_SET_QUOTA, NFT_F_STATEFUL, false},
 };
@@ -97,23 +115,28 @@ static void add_sets(struct nft *b)
         {.name = DNS6, .types = {NFT_T_IPV6}, .n_types = 1},
     };
     static const uint8_t plain[] = {IPPROTO_TCP, IPPROTO_UDP, IPPROTO_ICMPV6};
-    /* The kernel's walk over the headers ends at one it does not know:
-     * nobody saw what follows, so only known transports pass. */
-    static const uint8_t transport[] = {
-        IPPROTO_TCP,    IPPROTO_UDP,  IPPROTO_ICMPV6,  IPPROTO_IPIP,
-        IPPROTO_DCCP,   IPPROTO_IPV6, IPPROTO_GRE,     IPPROTO_ESP,
-        115 /* L2TP */, IPPROTO_SCTP, IPPROTO_UDPLITE,
-    };
+    /* Mobility, host identity, shim6 and the two experimental ones: the
+     * kernel's walk over the headers stops at them, so nobody saw what
+     * follows. */
+    static const uint8_t unseen[] = {135, 139, 140, 253, 254};
 
     add_share_sets(b, AF_INET);
     add_share_sets(b, AF_INET6);
     nft_set_add(b, &dns[0]);
     nft_set_add(b, &dns[1]);
     add_protocols(b, PLAIN6, plain, ARRAY_LEN(plain));
-    add_protocols(b, TRANSPORT6, transport, ARRAY_LEN(transport));
+    add_protocols(b, UNSEEN6, unseen, ARRAY_LEN(unseen));
 }
 
 /* ---- ends of the way ---- */
+static void go(struct nft *b, const char *chain, const char *to)
+{
+    struct nft_rule *r = nft_rule_begin(b, chain);
+
+    nft_goto(r, to);
+    nft_rule_end(b, r);
+}
+
 /* Tell nflog, as often as the table's limit allows. */
 static void log_it(struct nft *b, const char *chain, const char *prefix)
 {
@@ -265,21 +288,68 @@ static void add_known(struct nft *b, bool has_flowtable)
     nft_rule_end(b, r);
 }
 
-/* A new flow that a list or an edge allows: within its qube's share? A list
- * ends by a return to here, and so does the lookup of a source without one:
- * that is not among the known, and ends. */
+static void put_rest(struct nft *b, const char *map, enum nft_elem_data data,
+                     const char *chain)
+{
+    struct nft_elem rest = {.data = data, .chain = chain};
+    struct nft_elems run;
+
+    nft_elems_begin(b, map, false, &run);
+    nft_elems_put(&run, &rest);
+    nft_elems_end(&run);
+}
+
+static void usual_limit(struct nft *b, const char *chain, uint8_t family,
+                        const char *plain, enum nft_state_kind kind,
+                        uint64_t limit, uint32_t burst)
+{
+    struct nft_rule *r = nft_rule_begin(b, chain);
+    char name[FW_SET_NAME_MAX];
+
+    nft_match_nfproto(r, family == AF_INET ? NFT_NH_V4 : NFT_NH_V6);
+    nft_load_saddr(r, family, 0);
+    nft_over_in_set(r, compile_set_name(plain, family, name), kind, limit,
+                    burst);
+    nft_goto(r, FW_COUNT_LIMIT);
+    nft_rule_end(b, r);
+}
+
+/* The limits of every source that has none of its own. */
+static void add_usual_share(struct nft *b, uint8_t family)
+{
+    char name[FW_SET_NAME_MAX];
+
+    nft_chain_add(b, compile_set_name(FW_MAP_SHARE, family, name));
+    usual_limit(b, name, family, RATE, NFT_STATE_RATE, FW_RATE_DEFAULT,
+                FW_BURST_DEFAULT);
+    usual_limit(b, name, family, FLOWS, NFT_STATE_FLOWS, FW_FLOWS_DEFAULT, 0);
+    put_rest(b, name, NFT_ELEM_JUMP, name);
+}
+
+static void add_no_list(struct nft *b, uint8_t family)
+{
+    char name[FW_SET_NAME_MAX];
+
+    put_rest(b, compile_set_name(FW_MAP_SOURCE, family, name), NFT_ELEM_GOTO,
+             FW_COUNT_NO_LIST);
+}
+
+/* A new flow that a list or an edge allows: within its qube's share? */
 static void add_accepted(struct nft *b)
 {
     static const uint8_t families[] = {AF_INET, AF_INET6};
     size_t i;
 
+    nft_chain_add(b, FW_COUNT_NO_LIST);
+    table_drop_chain(b, FW_COUNT_NO_LIST, FW_COUNT_NO_LIST);
     nft_chain_add(b, "accepted");
     for (i = 0; i < ARRAY_LEN(families); i++) {
-        over(b, "accepted", FW_SET_RATE, families[i], true, FW_COUNT_LIMIT);
-        over(b, "accepted", FW_SET_FLOWS, families[i], true, FW_COUNT_LIMIT);
+        add_no_list(b, families[i]);
+        add_usual_share(b, families[i]);
+        dispatch(b, "accepted", FW_MAP_SHARE, families[i], true);
         dispatch(b, "accepted", FW_MAP_KNOWN, families[i], true);
     }
-    table_drop_chain(b, "accepted", FW_COUNT_NO_LIST);
+    go(b, "accepted", FW_COUNT_NO_LIST);
 }
 
 /* ---- extension headers ---- */
@@ -340,7 +410,7 @@ static void add_exthdr(struct nft *b)
     exthdr_end(b, r);
     r = exthdr_rule(b);
     nft_load_l4proto(r, 0);
-    nft_lookup(r, TRANSPORT6, true);
+    nft_lookup(r, UNSEEN6, false);
     exthdr_end(b, r);
     for (i = 0; i < ARRAY_LEN(WRONG_NEXT); i++) {
         r = exthdr_rule(b);
@@ -352,14 +422,6 @@ static void add_exthdr(struct nft *b)
 }
 
 /* ---- the forward hook ---- */
-static void go(struct nft *b, const char *chain, const char *to)
-{
-    struct nft_rule *r = nft_rule_begin(b, chain);
-
-    nft_goto(r, to);
-    nft_rule_end(b, r);
-}
-
 /* Flows to a qube: the paths of a kind return what they allow. */
 static void add_to_qube(struct nft *b, const char *chain, const char *paths,
                         const char *then)
@@ -493,6 +555,12 @@ void compile_base(struct nft *b, const struct fw_state *st, bool has_flowtable)
     };
     size_t i;
 
+    /* Between the moment of the change and the end of the old chains these
+     * are empty and only their policy counts: the new ones judge. */
+    nft_table_add(b);
+    nft_base_chain(b, "input", "filter", NFT_HOOK_INPUT, PRIO_FILTER, false);
+    nft_base_chain(b, "forward", "filter", NFT_HOOK_FORWARD, PRIO_FILTER,
+                   false);
     nft_table_reset(b);
     for (i = 0; i < ARRAY_LEN(counters); i++)
         nft_counter_add(b, counters[i]);
@@ -515,6 +583,16 @@ void compile_base(struct nft *b, const struct fw_state *st, bool has_flowtable)
     add_forward(b);
     if (st->snat)
         add_snat(b);
+}
+
+void compile_trace_del(struct nft *b, const struct ipaddr *addr, unsigned i)
+{
+    static const char *const sets[FW_TRACES] = {FLOWS, RATE};
+    char name[FW_SET_NAME_MAX];
+    struct nft_key key = {0};
+
+    nft_key_addr(&key, addr);
+    nft_elem_del(b, compile_set_name(sets[i], addr->family, name), &key);
 }
 
 void compile_dns(struct nft *b, const struct fw_dns *dns)

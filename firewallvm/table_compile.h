@@ -25,8 +25,7 @@
 #define FW_MAP_SOURCE "by_source" /* source -> its list, new flows */
 #define FW_MAP_KNOWN "known"      /* qube -> pass or metered, counts */
 #define FW_SET_BLOCKED "blocked"  /* counts what was not let through */
-#define FW_SET_FLOWS "flows"      /* over the ceiling of connections? */
-#define FW_SET_RATE "rate"        /* too many new ones a second? */
+#define FW_MAP_SHARE "share"      /* source -> its limits on new flows */
 #define FW_SET_BANDWIDTH "bandwidth"
 #define FW_SET_QUOTA "quota"
 #define FW_SET_NAME_MAX 24
@@ -73,6 +72,17 @@ void compile_devices(struct nft *b, const char *const *names, bool del);
 void compile_share(struct nft *b, const struct fw_source *s,
                    const struct fw_source *old);
 void compile_share_del(struct nft *b, const struct fw_source *s);
+/** The elements that its packets made, which may have gone by themselves:
+ *  each is to be tried in a transaction of its own.
+ *  @param i  0 to FW_TRACES - 1 */
+#define FW_TRACES 2
+void compile_trace_del(struct nft *b, const struct ipaddr *addr, unsigned i);
+
+/** Name of a chain of one source: 'q' its list, 's' its limits:
+ *  "q4-10.137.0.5", "s6-fd09__5". @return buf */
+#define FW_CHAIN_MAX 64 /* with its NUL */
+const char *compile_chain_name(char what, const struct ipaddr *addr,
+                               char buf[FW_CHAIN_MAX]);
 
 /** "known" and AF_INET6 to "known6". @return buf */
 const char *compile_set_name(const char *plain, uint8_t family,

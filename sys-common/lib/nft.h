@@ -79,9 +79,9 @@ enum nft_type {
     NFT_T_ICMPV6_TYPE = 29,
     NFT_T_IFNAME = 41,
 };
-#define NFT_F_INTERVAL 0x4u  /* NFT_SET_INTERVAL */
-#define NFT_F_MAP 0x8u       /* NFT_SET_MAP: data is a verdict or a mark */
-#define NFT_F_TIMEOUT 0x10u  /* NFT_SET_TIMEOUT: elements may end by themselves */
+#define NFT_F_INTERVAL 0x4u /* NFT_SET_INTERVAL */
+#define NFT_F_MAP 0x8u      /* NFT_SET_MAP: data is a verdict or a mark */
+#define NFT_F_TIMEOUT 0x10u /* NFT_SET_TIMEOUT: elements may end */
 #define NFT_F_STATEFUL 0x20u /* NFT_SET_EVAL: elements may carry a state */
 #define NFT_KEY_FIELDS 4
 
@@ -130,13 +130,14 @@ enum nft_elem_data {
  *  the element matches only while the state is over its limit. */
 enum nft_state_kind {
     NFT_STATE_NONE = 0,
-    NFT_STATE_FLOWS = 1, /* more than `limit` tracked connections */
+    NFT_STATE_FLOWS = 1, /* more than `limit` tracked connections; the kernel
+                          * takes away an element that has none */
     NFT_STATE_RATE = 2,  /* more than `limit` packets a second */
     NFT_STATE_BYTES = 3, /* more than `limit` bytes a second */
     NFT_STATE_QUOTA = 4, /* more than `limit` bytes in all */
 };
 struct nft_elem {
-    const struct nft_key *key;
+    const struct nft_key *key; /* NULL: of a map, for every other key */
     const struct nft_key *end; /* inclusive, of a concatenated interval */
     bool interval_end;         /* of a one-field interval: first key behind */
     enum nft_elem_data data;
@@ -245,6 +246,16 @@ void nft_log(struct nft_rule *r, const char *prefix, uint16_t group,
 void nft_limit_ref(struct nft_rule *r, const char *name);
 /** The TCP SYN's segment size is at most what the route's MTU allows. */
 void nft_clamp_mss(struct nft_rule *r);
+/** Go on only if the state that @p set keeps for the key in slot 0 is over
+ *  its limit; an element is made if there is none. Elements of RATE go a
+ *  minute after their last use (NFT_F_TIMEOUT), those of FLOWS when they
+ *  have no flow left. @param kind  FLOWS or RATE
+ *  @param burst  packets, of RATE */
+void nft_over_in_set(struct nft_rule *r, const char *set,
+                     enum nft_state_kind kind, uint64_t limit, uint32_t burst);
+/** The same with a state of the rule's own. */
+void nft_over(struct nft_rule *r, enum nft_state_kind kind, uint64_t limit,
+              uint32_t burst);
 /** Hand the flow to a flowtable; does not match while it cannot be. */
 void nft_flow_add(struct nft_rule *r, const char *flowtable);
 

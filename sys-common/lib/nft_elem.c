@@ -142,7 +142,10 @@ static void put_elem(struct nlmsghdr *h, const struct nft_elem *e)
 {
     struct nlattr *nest = mnl_attr_nest_start(h, NFTA_LIST_ELEM);
 
-    put_value(h, NFTA_SET_ELEM_KEY, e->key);
+    if (e->key)
+        put_value(h, NFTA_SET_ELEM_KEY, e->key);
+    else
+        mnl_attr_put_u32(h, NFTA_SET_ELEM_FLAGS, htonl(NFT_SET_ELEM_CATCHALL));
     if (e->end)
         put_value(h, NFTA_SET_ELEM_KEY_END, e->end);
     if (e->interval_end)
@@ -186,7 +189,7 @@ static bool open_message(struct nft_elems *run)
 
 void nft_elems_put(struct nft_elems *run, const struct nft_elem *e)
 {
-    if (e->key->len > sizeof(e->key->b) ||
+    if ((e->key && e->key->len > sizeof(e->key->b)) ||
         (e->end && e->end->len > sizeof(e->end->b))) {
         nft_fail(run->b, -ENOBUFS);
         return;

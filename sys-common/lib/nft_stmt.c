@@ -14,6 +14,7 @@
 
 #include "lib/nft_impl.h"
 
+#define STATE_TIMEOUT_MS 60000u
 #define TCP_FLAGS_AT 13
 #define TCP_OPT_MSS_AT 2 /* of the option: its value */
 
@@ -85,6 +86,61 @@ void nft_clamp_mss(struct nft_rule *r)
     nftnl_expr_set_u32(e, NFTNL_EXPR_EXTHDR_OFFSET, TCP_OPT_MSS_AT);
     nftnl_expr_set_u32(e, NFTNL_EXPR_EXTHDR_LEN, 2);
     nftnl_expr_set_u32(e, NFTNL_EXPR_EXTHDR_OP, NFT_EXTHDR_OP_TCPOPT);
+    nft_expr_add(r, e);
+}
+
+/* @return the stateful expression, NULL after an error (noted) */
+static struct nftnl_expr *state_expr(struct nft_rule *r,
+                                     enum nft_state_kind kind, uint64_t limit,
+                                     uint32_t burst)
+{
+    bool flows = kind == NFT_STATE_FLOWS;
+    struct nftnl_expr *e = nft_expr_new(r, flows ? "connlimit" : "limit");
+
+    if (!e)
+        return NULL;
+    if (flows) {
+        nftnl_expr_set_u32(e, NFTNL_EXPR_CONNLIMIT_COUNT, (uint32_t)limit);
+        nftnl_expr_set_u32(e, NFTNL_EXPR_CONNLIMIT_FLAGS, NFT_CONNLIMIT_F_INV);
+    } else {
+        nftnl_expr_set_u64(e, NFTNL_EXPR_LIMIT_RATE, limit);
+        nftnl_expr_set_u64(e, NFTNL_EXPR_LIMIT_UNIT, 1); /* second */
+        nftnl_expr_set_u32(e, NFTNL_EXPR_LIMIT_BURST, burst);
+        nftnl_expr_set_u32(e, NFTNL_EXPR_LIMIT_TYPE, NFT_LIMIT_PKTS);
+        nftnl_expr_set_u32(e, NFTNL_EXPR_LIMIT_FLAGS, NFT_LIMIT_F_INV);
+    }
+    return e;
+}
+
+void nft_over(struct nft_rule *r, enum nft_state_kind kind, uint64_t limit,
+              uint32_t burst)
+{
+    struct nftnl_expr *e = state_expr(r, kind, limit, burst);
+
+    if (e)
+        nft_expr_add(r, e);
+}
+
+void nft_over_in_set(struct nft_rule *r, const char *set,
+                     enum nft_state_kind kind, uint64_t limit, uint32_t burst)
+{
+    struct nftnl_expr *state = state_expr(r, kind, limit, burst);
+    struct nftnl_expr *e = state ? nft_expr_new(r, "dynset") : NULL;
+
+    if (!e) {
+        if (state)
+            nftnl_expr_free(state);
+        return;
+    }
+    nftnl_expr_set_u32(e, NFTNL_EXPR_DYNSET_SREG_KEY, NFT_REG32_00);
+    nftnl_expr_set_str(e, NFTNL_EXPR_DYNSET_SET_NAME, set);
+    if (kind == NFT_STATE_FLOWS) {
+        nftnl_expr_set_u32(e, NFTNL_EXPR_DYNSET_OP, NFT_DYNSET_OP_ADD);
+    } else {
+        nftnl_expr_set_u32(e, NFTNL_EXPR_DYNSET_OP, NFT_DYNSET_OP_UPDATE);
+        nftnl_expr_set_u64(e, NFTNL_EXPR_DYNSET_TIMEOUT, STATE_TIMEOUT_MS);
+    }
+    nftnl_expr_add_expr(e, NFTNL_EXPR_DYNSET_EXPR, state);
     nft_expr_add(r, e);
 }
 

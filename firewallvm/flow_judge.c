@@ -70,8 +70,7 @@ static bool ends_of_all(const struct flow *f, void *arg)
 {
     const struct judge *j = arg;
 
-    return !is_loopback(&f->src) &&
-           !allows(j, find(j->st, &f->src), f);
+    return !is_loopback(&f->src) && !allows(j, find(j->st, &f->src), f);
 }
 
 static bool ends_of_source(const struct flow *f, void *arg)
@@ -86,8 +85,7 @@ static bool ends_of_paths(const struct flow *f, void *arg)
 {
     const struct judge *j = arg;
 
-    return find(j->st, &f->packet.dst) &&
-           !allows(j, find(j->st, &f->src), f);
+    return find(j->st, &f->packet.dst) && !allows(j, find(j->st, &f->src), f);
 }
 
 static bool uses_set(const struct fw_source *s, unsigned set)

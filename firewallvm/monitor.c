@@ -91,8 +91,7 @@ size_t monitor_sources(const struct monitor *m)
 
 static bool is_running(const struct monitor *m)
 {
-    return (m->state & (AT_RUN | AT_RUN_LIST | AT_RUN_PATHS | AT_RUN_SET)) !=
-           0;
+    return (m->state & (AT_RUN | AT_RUN_LIST | AT_RUN_PATHS | AT_RUN_SET)) != 0;
 }
 
 static struct fw_source *find(struct monitor *m, const struct ipaddr *addr)

@@ -45,14 +45,22 @@ void name_sets_free(struct name_sets *ns)
 
 /* ---- contents ---- */
 static const struct name_addr *find(const struct name_addr *v, size_t n,
-                                    const struct ipaddr *a, uint64_t now_ms)
+                                    const struct ipaddr *a)
 {
     size_t i;
 
     for (i = 0; i < n; i++)
         if (ipaddr_eq(&v[i].addr, a))
-            return v[i].until_ms > now_ms ? &v[i] : NULL;
+            return &v[i];
     return NULL;
+}
+
+static bool holds(const struct name_addr *v, size_t n, const struct ipaddr *a,
+                  uint64_t now_ms)
+{
+    const struct name_addr *e = find(v, n, a);
+
+    return e && e->until_ms > now_ms;
 }
 
 /* Is there an address of @p a that @p b does not have? One whose time is
@@ -63,7 +71,7 @@ static bool has_more(const struct name_addr *a, size_t n_a,
     size_t i;
 
     for (i = 0; i < n_a; i++)
-        if (!find(b, n_b, &a[i].addr, now_ms))
+        if (!holds(b, n_b, &a[i].addr, now_ms))
             return true;
     return false;
 }
@@ -77,7 +85,7 @@ static int check(unsigned handle, const struct name_addr *v, size_t n)
     for (i = 0; i < n; i++) {
         if (v[i].addr.family != name_handle_family(handle) ||
             (v[i].timeout_s == 0) != name_handle_drops(handle) ||
-            find(v, i, &v[i].addr, 0))
+            find(v, i, &v[i].addr))
             return -EBADMSG;
     }
     return 0;
@@ -141,13 +149,12 @@ static bool names_has(void *arg, unsigned set, const struct ipaddr *a)
     const struct name_sets_at *at = arg;
     const struct set *s = &at->ns->v[set];
 
-    return find(s->v, s->n, a, at->now_ms) != NULL;
+    return holds(s->v, s->n, a, at->now_ms);
 }
 
 struct fw_names name_sets_names(const struct name_sets_at *at)
 {
-    return (struct fw_names){.has = names_has,
-                             .arg = (void *)(uintptr_t)at};
+    return (struct fw_names){.has = names_has, .arg = (void *)(uintptr_t)at};
 }
 
 /* ---- uses ---- */

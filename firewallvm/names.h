@@ -28,9 +28,9 @@
 #include "rules/rule.h"
 
 #define NAMES_MAX NAME_NAMES_MAX /* a wildcard for each source that has it */
-#define NAMES_USES_MAX 8192            /* rules with a name, of all lists */
-#define NAMES_ADDRS_MAX DNS_ADDRS_MAX  /* of a name and family */
-#define NAMES_STATUS_MAX 512           /* with its NUL */
+#define NAMES_USES_MAX 8192      /* rules with a name, of all lists */
+#define NAMES_ADDRS_MAX DNS_ADDRS_MAX /* of a name and family */
+#define NAMES_STATUS_MAX 512          /* with its NUL */
 
 /** How long things last, in seconds. */
 struct names_config {

@@ -48,9 +48,10 @@ int names_config_parse(struct text untrusted_value, struct names_config *ret)
     struct names_config c = NAMES_CONFIG;
     struct text rest = untrusted_value, word;
 
-    while (rest.p && parse_split(&rest, ' ', &word))
+    while (untrusted_value.len > 0 && rest.p && parse_split(&rest, ' ', &word))
         if (take_word(word, &c) < 0)
             return -EBADMSG;
+    /* A missing word keeps its usual value. */
     if (c.floor_s > c.ceiling_s)
         return -EBADMSG;
     *ret = c;

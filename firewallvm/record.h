@@ -14,7 +14,7 @@
 
 #define RECORD_BYTES 72 /* type, 3 zero bytes, count, body */
 #define RECORD_BODY_BYTES 64
-#define RECORD_COUNTS 3 /* rule counters in one record */
+#define RECORD_COUNTS 3    /* rule counters in one record */
 #define RECORD_ELEMS_MAX 3 /* addresses of a name in one record */
 
 enum record_type {
@@ -30,8 +30,8 @@ enum record_type {
     RECORD_PATHS = 8,  /* kind, count = paths that follow */
     RECORD_PATH = 9,   /* kind, path */
     RECORD_COUNT = 10, /* addr: its counters please; none: read them anew */
-    RECORD_SET = 12,    /* set, count = addresses that follow */
-    RECORD_ELEMS = 13,  /* count = n of elems[] */
+    RECORD_SET = 12,   /* set, count = addresses that follow */
+    RECORD_ELEMS = 13, /* count = n of elems[] */
     /* monitor to worker */
     RECORD_SYNCED = 65,    /* count = sources: answer to READY */
     RECORD_APPLIED = 66,   /* addr, count = rules: answer to COMMIT, REMOVE

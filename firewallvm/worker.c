@@ -38,7 +38,7 @@ struct worker {
     bool dns_dirty, snat_dirty;
     bool paths_dirty[FW_PATH_KINDS];
     bool names_dirty; /* their times */
-    bool starting; /* the first whole state is not yet sent */
+    bool starting;    /* the first whole state is not yet sent */
     struct worker_names *names;
     struct source_set sources;
 };

@@ -188,8 +188,8 @@ int worker_names_send(struct worker_names *wn, int fd,
 }
 
 /* ---- to dom0 ---- */
-static int tell_status(struct worker_names *wn, struct qdb *q,
-                       struct source *s, unsigned number)
+static int tell_status(struct worker_names *wn, struct qdb *q, struct source *s,
+                       unsigned number)
 {
     int first;
     char text[NAMES_STATUS_MAX], status[RULE_SOURCE_STATUS_MAX];

@@ -545,8 +545,7 @@ static void test_wild_many(void **state)
                 AF_INET, {192, 0, (uint8_t)(i / 250), (uint8_t)(i % 250 + 1)}},
             i));
     }
-    assert_int_equal(names_set_addrs(n, set_of(A4, 4), i, v),
-                     NAME_ADDRS_MAX);
+    assert_int_equal(names_set_addrs(n, set_of(A4, 4), i, v), NAME_ADDRS_MAX);
 }
 
 static void test_plan(void **state)
@@ -755,11 +754,106 @@ static void test_random(void **state)
     }
 }
 
+/* The kernel ends an element by itself: the set is told again, so that the
+ * flows it allowed end, also when a drop rule keeps the address. */
+static void test_lapse(void **state)
+{
+    struct resolver_request q;
+    unsigned accept, drop;
+
+    (void)state;
+    LIST(A4, 0, {0, FW_ACCEPT, "a.example.org"}, {1, FW_DROP, "a.example.org"});
+    assert_true(names_pending(n));
+    q = want(0);
+    answer(&q, DNS_OK, 60, "192.0.2.1", 0);
+    assert_false(names_pending(n));
+    accept = set_of(A4, 0);
+    drop = set_of(A4, 1);
+    assert_true(names_set_changed(n, accept));
+    assert_string_equal(elems(accept, 0), "192.0.2.1/360 ");
+    assert_false(names_set_changed(n, accept));
+    assert_string_equal(elems(drop, 0), "192.0.2.1/0 ");
+    told(0);
+    q = want(60 * S);
+    answer(&q, DNS_FAILED, 0, "", 60 * S);
+    told(60 * S);
+    assert_true(names_wait_ms(n, 60 * S) <= 300 * S);
+    assert_string_equal(status(A4, 0, 359 * S), "stale 192.0.2.1");
+    assert_string_equal(told(359 * S), "");
+    names_tick(n, 360 * S);
+    assert_true(names_set_changed(n, accept));
+    assert_false(names_set_changed(n, drop));
+    assert_string_equal(elems(accept, 360 * S), "");
+    assert_string_equal(elems(drop, 360 * S), "192.0.2.1/0 ");
+    assert_string_equal(status(A4, 0, 360 * S), "unresolved");
+    assert_string_equal(status(A4, 1, 360 * S), "stale 192.0.2.1");
+    assert_true(names_set_used(n, accept));
+    LIST(A4, 361 * S, {1, FW_DROP, "a.example.org"});
+    assert_false(names_set_used(n, accept));
+    assert_true(names_set_used(n, drop));
+    assert_false(names_set_used(n, 0));
+    assert_false(names_set_used(n, NAME_HANDLES + 1));
+}
+
+/* NXDOMAIN is an answer one need not wait for. */
+static void test_pending(void **state)
+{
+    struct resolver_request q;
+
+    (void)state;
+    assert_false(names_pending(n));
+    LIST(A4, 0, {0, FW_ACCEPT, "a.example.org"},
+         {1, FW_ACCEPT, "*.example.org"});
+    assert_true(names_pending(n));
+    q = want(0);
+    assert_true(names_pending(n));
+    answer(&q, DNS_NXDOMAIN, 0, "", 0);
+    assert_false(names_pending(n));
+}
+
+static void test_config(void **state)
+{
+    static const struct {
+        const char *text;
+        int want;
+        uint32_t floor_s, ceiling_s, grace_s;
+    } rows[] = {
+        {"", 0, 60, 3600, 300},
+        {"floor=1", 0, 1, 3600, 300},
+        {"floor=1 ceiling=2 grace=3", 0, 1, 2, 3},
+        {"grace=86400 floor=3600", 0, 3600, 3600, 86400},
+        {"floor=3601", -EBADMSG, 0, 0, 0},
+        {"ceiling=59", -EBADMSG, 0, 0, 0},
+        {"floor=0", -EBADMSG, 0, 0, 0},
+        {"grace=86401", -EBADMSG, 0, 0, 0},
+        {"floor=", -EBADMSG, 0, 0, 0},
+        {"floor=1  grace=3", -EBADMSG, 0, 0, 0},
+        {"floor=1 ", -EBADMSG, 0, 0, 0},
+        {" floor=1", -EBADMSG, 0, 0, 0},
+        {"floor=1,grace=3", -EBADMSG, 0, 0, 0},
+        {"patience=3", -EBADMSG, 0, 0, 0},
+    };
+    size_t i;
+
+    (void)state;
+    for (i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
+        struct names_config c = {.floor_s = 7};
+        int r = names_config_parse(text_of(rows[i].text), &c);
+
+        if ((r < 0) != (rows[i].want < 0))
+            fail_msg("'%s' gave %d", rows[i].text, r);
+        assert_int_equal(c.floor_s, r < 0 ? 7 : rows[i].floor_s);
+        assert_int_equal(c.ceiling_s, r < 0 ? 0 : rows[i].ceiling_s);
+        assert_int_equal(c.grace_s, r < 0 ? 0 : rows[i].grace_s);
+    }
+}
+
 int main(void)
 {
 #define T(f) cmocka_unit_test_setup_teardown(f, set_up, tear_down)
     const struct CMUnitTest tests[] = {
-        T(test_accept),         T(test_ttl),    T(test_dead_resolver),
+        T(test_accept),         T(test_lapse),  T(test_pending),
+        T(test_config),         T(test_ttl),    T(test_dead_resolver),
         T(test_failures),       T(test_lists),  T(test_one_family),
         T(test_many_addresses), T(test_limits), T(test_wild),
         T(test_wild_many),      T(test_plan),   T(test_random),

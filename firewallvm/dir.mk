@@ -19,7 +19,7 @@ $(eval $(call unit_test,test_rule_source,tests/unit/test_rule_source.c,\
 $(eval $(call unit_test,test_rule_flow,tests/unit/test_rule_flow.c,\
   fwcompile lib,-lmnl))
 $(eval $(call fuzz_target,fuzz_rule_record,tests/fuzz/fuzz_rule_record.c,\
-  fwrec fwcompile rules nl lib,$(LIB_LIBS) $(NL_LIBS)))
+  fwcompile fwrec rules nl lib,$(LIB_LIBS) $(NL_LIBS)))
 $(eval $(call fuzz_target,fuzz_rule_flow,tests/fuzz/fuzz_rule_flow.c,\
   fwcompile lib,-lmnl))
 $(eval $(call unit_test,test_names,tests/unit/test_names.c,names rules lib))

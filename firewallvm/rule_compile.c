@@ -260,13 +260,12 @@ static void put_boxes(struct list *l, const struct fw_entry *e, size_t n,
 
 static void put_interval(struct list *l, uint16_t rule,
                          const struct nft_key *first,
-                         const struct nft_key *last, const struct nft_key *next,
-                         struct nft_elems *run)
+                         const struct nft_key *last, struct nft_elems *run)
 {
     struct nft_elem elem = {
         .key = first, .data = NFT_ELEM_MARK, .mark = l->s->number[rule]};
 
-    nft_elems_put_range(run, &elem, last, next);
+    nft_elems_put_range(run, &elem, last);
 }
 
 static int put_nets(struct list *l, const struct fw_entry *e, size_t n,
@@ -279,14 +278,11 @@ static int put_nets(struct list *l, const struct fw_entry *e, size_t n,
     if (r < 0)
         return r;
     for (i = 0; i < n_parts; i++) {
-        struct nft_key first = {0}, last = {0}, next = {0};
-        bool more = i + 1 < n_parts;
+        struct nft_key first = {0}, last = {0};
 
         nft_key_addr(&first, &part[i].first);
         nft_key_addr(&last, &part[i].last);
-        if (more)
-            nft_key_addr(&next, &part[i + 1].first);
-        put_interval(l, part[i].rule, &first, &last, more ? &next : NULL, run);
+        put_interval(l, part[i].rule, &first, &last, run);
     }
     free(part);
     return 0;
@@ -302,14 +298,11 @@ static int put_ports(struct list *l, const struct fw_entry *e, size_t n,
     if (r < 0)
         return r;
     for (i = 0; i < n_parts; i++) {
-        struct nft_key first = {0}, last = {0}, next = {0};
-        bool more = i + 1 < n_parts;
+        struct nft_key first = {0}, last = {0};
 
         nft_key_be16(&first, part[i].first);
         nft_key_be16(&last, part[i].last);
-        if (more)
-            nft_key_be16(&next, part[i + 1].first);
-        put_interval(l, part[i].rule, &first, &last, more ? &next : NULL, run);
+        put_interval(l, part[i].rule, &first, &last, run);
     }
     free(part);
     return 0;

@@ -353,21 +353,15 @@ static void add_accepted(struct nft *b)
 }
 
 /* ---- extension headers ---- */
-/* A header of this number must not be followed by one of these: with that no
- * header can come twice (the order hop-by-hop, destination options,
- * fragment, authentication, destination options is all that is left), and no
- * walk over them has to remember anything. */
+/* A header of this number must not be followed by one of these: with that,
+ * and the rules below, no header can come twice (the order hop-by-hop,
+ * destination options, authentication is all that is left, or options behind
+ * the authentication), and no walk over them has to remember anything. */
 static const struct {
     uint8_t header, next;
 } WRONG_NEXT[] = {
-    {IPPROTO_HOPOPTS, IPPROTO_HOPOPTS},
-    {IPPROTO_DSTOPTS, IPPROTO_HOPOPTS},
-    {IPPROTO_DSTOPTS, IPPROTO_DSTOPTS},
-    {IPPROTO_DSTOPTS, IPPROTO_AH},
-    {IPPROTO_FRAGMENT, IPPROTO_HOPOPTS},
-    {IPPROTO_FRAGMENT, IPPROTO_FRAGMENT},
-    {IPPROTO_AH, IPPROTO_HOPOPTS},
-    {IPPROTO_AH, IPPROTO_FRAGMENT},
+    {IPPROTO_HOPOPTS, IPPROTO_HOPOPTS}, {IPPROTO_DSTOPTS, IPPROTO_HOPOPTS},
+    {IPPROTO_DSTOPTS, IPPROTO_DSTOPTS}, {IPPROTO_AH, IPPROTO_HOPOPTS},
     {IPPROTO_AH, IPPROTO_AH},
 };
 
@@ -385,13 +379,21 @@ static void exthdr_end(struct nft *b, struct nft_rule *r)
     nft_rule_end(b, r);
 }
 
-/* Destination options before a fragment header, and again behind it. */
-static void options_twice(struct nft *b, uint8_t behind_fragment)
+static void header_at_all(struct nft *b, uint8_t header)
 {
     struct nft_rule *r = exthdr_rule(b);
 
-    nft_match_exthdr6_next(r, IPPROTO_DSTOPTS, IPPROTO_FRAGMENT);
-    nft_match_exthdr6_next(r, IPPROTO_FRAGMENT, behind_fragment);
+    nft_match_exthdr6(r, header);
+    exthdr_end(b, r);
+}
+
+/* Destination options before the authentication, and again behind it. */
+static void options_twice(struct nft *b)
+{
+    struct nft_rule *r = exthdr_rule(b);
+
+    nft_match_exthdr6_next(r, IPPROTO_DSTOPTS, IPPROTO_AH);
+    nft_match_exthdr6_next(r, IPPROTO_AH, IPPROTO_DSTOPTS);
     exthdr_end(b, r);
 }
 
@@ -405,9 +407,10 @@ static void add_exthdr(struct nft *b)
     nft_chain_add(b, FW_COUNT_EXTHDR);
     table_drop_chain(b, FW_COUNT_EXTHDR, FW_COUNT_EXTHDR);
     nft_chain_add(b, "exthdr");
-    r = exthdr_rule(b);
-    nft_match_exthdr6(r, IPPROTO_ROUTING);
-    exthdr_end(b, r);
+    header_at_all(b, IPPROTO_ROUTING);
+    /* The first one went when connection tracking put the packet together,
+     * also if it was all of the packet. */
+    header_at_all(b, IPPROTO_FRAGMENT);
     r = exthdr_rule(b);
     nft_load_l4proto(r, 0);
     nft_lookup(r, UNSEEN6, false);
@@ -417,8 +420,7 @@ static void add_exthdr(struct nft *b)
         nft_match_exthdr6_next(r, WRONG_NEXT[i].header, WRONG_NEXT[i].next);
         exthdr_end(b, r);
     }
-    options_twice(b, IPPROTO_DSTOPTS);
-    options_twice(b, IPPROTO_AH);
+    options_twice(b);
 }
 
 /* ---- the forward hook ---- */

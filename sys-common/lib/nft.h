@@ -162,12 +162,10 @@ void nft_elems_begin(struct nft *b, const char *set, bool del,
                      struct nft_elems *ret);
 void nft_elems_put(struct nft_elems *run, const struct nft_elem *e);
 void nft_elems_end(struct nft_elems *run);
-/** Intervals of a one-field interval set, first to last inclusive, in
- *  ascending order and apart: puts the start and the open end as the kernel
- *  wants them. @param next  first key of the next interval or NULL */
+/** An interval of a one-field interval set, first to last inclusive: puts
+ *  the start and the open end as the kernel wants them. */
 void nft_elems_put_range(struct nft_elems *run, const struct nft_elem *first,
-                         const struct nft_key *last,
-                         const struct nft_key *next);
+                         const struct nft_key *last);
 /** memcmp order of two keys of one set. */
 int nft_key_cmp(const struct nft_key *a, const struct nft_key *b);
 

@@ -215,14 +215,13 @@ static bool key_next(struct nft_key *k)
 }
 
 void nft_elems_put_range(struct nft_elems *run, const struct nft_elem *first,
-                         const struct nft_key *last, const struct nft_key *next)
+                         const struct nft_key *last)
 {
     struct nft_key after = *last;
     struct nft_elem end = {.key = &after, .interval_end = true};
 
     nft_elems_put(run, first);
-    /* Where the next interval begins, this one ends by that. */
-    if (key_next(&after) && !(next && nft_key_cmp(&after, next) == 0))
+    if (key_next(&after))
         nft_elems_put(run, &end);
 }
 

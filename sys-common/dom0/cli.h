@@ -16,7 +16,9 @@ enum cli_exit {
     CLI_FAILED = 1,
     CLI_USAGE = 2,
     CLI_NO_DAEMON = 3,
-    CLI_DIFFERS = 4 /* firewall diff */
+    CLI_DROPPED = 3, /* firewall explain, which needs no daemon */
+    CLI_DIFFERS = 4, /* firewall diff */
+    CLI_DEPENDS = 4  /* firewall explain */
 };
 
 struct cli {
@@ -40,7 +42,8 @@ int cli_ask_and_show(struct cli *c, json_t *request, cli_show_fn show);
     "list [-r] [--raw] QUBE | add [--before N] QUBE RULE... |\n"               \
     "                 del QUBE (--rule-no N | RULE...) | reset QUBE |\n"       \
     "                 apply QUBE FILE | diff QUBE FILE | edit QUBE |\n"        \
-    "                 check [QUBE] FILE | reload [QUBE...]"
+    "                 check [QUBE] FILE | reload [QUBE...] |\n"                \
+    "                 explain [-v] QUBE HOST[:PORT] [PROTO [ICMPTYPE]]"
 #define CLI_FIREWALL_HELP                                                      \
     "Show or change a qube's rules. A change returns when it is in force.\n"   \
     "RULE: ACTION [HOST [PROTO [PORTS|ICMPTYPE]]] or key=value words:\n"       \
@@ -50,7 +53,9 @@ int cli_ask_and_show(struct cli *c, json_t *request, cli_show_fn show);
     "apply replaces the whole list at once, by the lines of FILE (- is the\n"  \
     "standard input); diff shows what apply would change (status 4: it\n"      \
     "would), edit opens the list in $EDITOR, check only reads FILE. reload\n"  \
-    "reads rules and profiles again and has names resolved anew."
+    "reads rules and profiles again and has names resolved anew.\n"            \
+    "explain says which rule decides a new connection of the qube, and with\n" \
+    "-v why those before it do not; status 0 accept, 3 drop, 4 it depends."
 int cli_firewall(struct cli *c, int argc, char **argv);
 /** Subcommands over whole lists; arguments behind the subcommand's name.
  *  @return 0; an exit status */
@@ -59,6 +64,35 @@ int cli_rules_diff(struct cli *c, const char *qube, const char *file);
 int cli_rules_edit(struct cli *c, const char *qube);
 /** @param qube  NULL: no particular one */
 int cli_rules_check(struct cli *c, const char *qube, const char *file);
+/** Which rule decides; the configuration is read here.
+ *  @param argv  HOST[:PORT] [PROTO [ICMPTYPE]]
+ *  @return 0 accept; CLI_DROPPED; CLI_DEPENDS; CLI_FAILED; CLI_USAGE */
+int cli_explain(struct cli *c, const char *qube, int argc, char **argv,
+                bool verbose);
+
+#define CLI_USB_ARGS                                                           \
+    "list | info DEVICE | stats |\n"                                           \
+    "                 attach QUBE DEVICE [interfaces=N,...] "                  \
+    "[input=keyboard,pointer] |\n"                                             \
+    "                 detach [QUBE] DEVICE | policy QUBE |\n"                  \
+    "                 deny QUBE DEVICES | allow QUBE DEVICES |\n"              \
+    "                 assign QUBE MODE DEVICES [interfaces=..] [input=..] |\n" \
+    "                 unassign QUBE DEVICES"
+#define CLI_USB_HELP                                                           \
+    "Show the devices of the USBVMs, and give one to a qube or take it "       \
+    "back.\n"                                                                  \
+    "attach returns when the qube has the device, or says why it has not; "    \
+    "then\n"                                                                   \
+    "nothing is left attached. DEVICE: its port (sys-usb:2-1), its identity\n" \
+    "(1234:abcd), or part of its name. interfaces= hands over only these,\n"   \
+    "input= only input events instead of the device. Example:\n"               \
+    "  sysqube usb attach work sys-usb:2-1\n"                                  \
+    "deny, allow, assign and unassign change the lines of the qube's file,\n"  \
+    "which policy shows; what is denied is detached at once. MODE: manual,\n"  \
+    "ask, auto, required. DEVICES: words that must all fit, as in\n"           \
+    "  sysqube usb deny work u03****\n"                                        \
+    "  sysqube usb assign work auto sys-usb:2-1 1234:abcd"
+int cli_usb(struct cli *c, int argc, char **argv);
 
 /** The whole answer as indented JSON. */
 void cli_show_json(const json_t *answer);
@@ -69,7 +103,6 @@ void cli_show_done(const json_t *answer);
 void cli_show_status(const json_t *answer);
 void cli_show_rules(const json_t *answer);
 void cli_show_rules_raw(const json_t *answer);
-void cli_show_usb(const json_t *answer);
 
 /** Every complaint about the configuration, or that there are none.
  *  @param qubes  how many qubes it describes */

@@ -15,7 +15,7 @@
 struct fw_args {
     const char *verb;
     const char *number; /* of --before or --rule-no */
-    bool raw, reload;
+    bool raw, reload, verbose;
     char **words; /* behind the options, the qube among them */
     int n_words;
 };
@@ -121,14 +121,22 @@ static int fw_reload(struct cli *c, const struct fw_args *a)
                             cli_show_done);
 }
 
+static int fw_explain(struct cli *c, const struct fw_args *a)
+{
+    return cli_explain(c, a->words[0], a->n_words - 1, a->words + 1,
+                       a->verbose);
+}
+
 static const struct {
     const char *name;
     int (*run)(struct cli *c, const struct fw_args *a);
     int least; /* words it needs at least */
 } verbs[] = {
-    {"list", fw_list, 1},   {"add", fw_add, 2},     {"del", fw_del, 1},
-    {"reset", fw_reset, 1}, {"apply", fw_apply, 2}, {"diff", fw_diff, 2},
-    {"edit", fw_edit, 1},   {"check", fw_check, 1}, {"reload", fw_reload, 0},
+    {"list", fw_list, 1},     {"add", fw_add, 2},
+    {"del", fw_del, 1},       {"reset", fw_reset, 1},
+    {"apply", fw_apply, 2},   {"diff", fw_diff, 2},
+    {"edit", fw_edit, 1},     {"check", fw_check, 1},
+    {"reload", fw_reload, 0}, {"explain", fw_explain, 2},
 };
 
 static int find_verb(const char *name)
@@ -153,6 +161,8 @@ static int take_options(int argc, char **argv, struct fw_args *ret)
             ret->raw = true;
         } else if (!strcmp(w, "-r") || !strcmp(w, "--reload")) {
             ret->reload = true;
+        } else if (!strcmp(w, "-v") || !strcmp(w, "--verbose")) {
+            ret->verbose = true;
         } else if (!strcmp(w, "--before") || !strcmp(w, "--rule-no")) {
             if (++i == argc)
                 return CLI_USAGE;

@@ -12,6 +12,7 @@
 #include <stdint.h>
 
 #include "dom0/problems.h"
+#include "dom0/usb_policy.h"
 #include "lib/ipaddr.h"
 #include "lib/parse.h"
 #include "rules/rule.h"
@@ -85,6 +86,9 @@ enum config_key {
     KEY_NS_BRIDGE,
     KEY_RULE,
     KEY_INCLUDE,
+    KEY_USB_ALLOW,
+    KEY_USB_DENY,
+    KEY_USB_ASSIGN,
     KEY_COUNT
 };
 
@@ -138,6 +142,8 @@ struct config_qube {
     size_t n_rules;
     struct config_include includes[CONFIG_INCLUDES_MAX]; /* in order */
     size_t n_includes;
+
+    struct usb_policy usb; /* [USB]; owned */
 
     /* Set by plan_resolve(); overrides of the file come in here first. */
     uint32_t qid;      /* 0: not yet assigned */
@@ -201,6 +207,10 @@ void config_free(struct config *c);
 /** Checks across the set: netvms, duplicates, PCI, sections that do not fit
  *  the kind. Call after plan_resolve(). @return 0; -EBADMSG */
 int config_check(struct config *c, struct problems *p);
+
+/** Is @p top the netvm of @p q, or a netvm above it? */
+bool config_is_below(const struct config_qube *q,
+                     const struct config_qube *top);
 
 /** Does this kind serve as a netvm? */
 bool config_provides(const struct config_qube *q);

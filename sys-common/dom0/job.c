@@ -43,6 +43,7 @@ struct job {
 struct jobs {
     struct manager *m;
     struct job *first;
+    struct usb_ops *usb;
 };
 
 int jobs_new(struct manager *m, struct jobs **ret)
@@ -52,6 +53,10 @@ int jobs_new(struct manager *m, struct jobs **ret)
     if (!j)
         return -ENOMEM;
     j->m = m;
+    if (usb_ops_new(m, &j->usb)) {
+        free(j);
+        return -ENOMEM;
+    }
     *ret = j;
     return 0;
 }
@@ -77,6 +82,7 @@ void jobs_free(struct jobs *j)
         j->first = o->next;
         job_free(o);
     }
+    usb_ops_free(j->usb);
     free(j);
 }
 
@@ -86,6 +92,12 @@ void jobs_forget(struct jobs *j, const struct control_client *c)
         if (o->client == c)
             o->client = NULL;
     }
+    usb_ops_forget(j->usb, c);
+}
+
+struct usb_ops *jobs_usb(const struct jobs *j)
+{
+    return j->usb;
 }
 
 static struct job *job_new(struct jobs *j, enum kind kind,
@@ -106,15 +118,22 @@ static struct job *job_new(struct jobs *j, enum kind kind,
     return o;
 }
 
+bool jobs_busy(const struct jobs *j)
+{
+    for (const struct job *o = j->first; o; o = o->next) {
+        if (o->kind != JOB_RULES)
+            return true;
+    }
+    return false;
+}
+
 static int new_order(struct jobs *j, enum kind kind, struct control_client *c,
                      struct config_qube *const *order, size_t n)
 {
     struct job *o;
 
-    for (o = j->first; o; o = o->next) {
-        if (o->kind != JOB_RULES)
-            return -EBUSY;
-    }
+    if (jobs_busy(j))
+        return -EBUSY;
     o = job_new(j, kind, c);
     if (!o)
         return -ENOMEM;
@@ -496,6 +515,7 @@ void jobs_step(struct jobs *j)
 {
     struct job **at = &j->first;
 
+    usb_ops_step(j->usb);
     while (*at) {
         struct job *o = *at;
 

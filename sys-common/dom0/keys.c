@@ -11,6 +11,7 @@
 #include <sys/socket.h>
 
 #include "dom0/keys_impl.h"
+#include "dom0/usb_keys.h"
 #include "lib/err.h"
 
 #define VIRTUAL_DNS_1 "10.139.1.1"
@@ -142,15 +143,6 @@ static void add_behind_one(struct keys_build *b, const struct ipaddr *front,
     ++*io_n;
 }
 
-static bool is_below(const struct config_qube *q, const struct config_qube *top)
-{
-    for (q = q->up; q; q = q->up) {
-        if (q == top)
-            return true;
-    }
-    return false;
-}
-
 /* What lives behind a client that is a provider itself: everything active
  * below it. */
 static void add_behind(struct keys_build *b, const struct keys_world *w,
@@ -161,7 +153,7 @@ static void add_behind(struct keys_build *b, const struct keys_world *w,
     for (size_t i = 0; i < w->cfg->n; i++) {
         const struct config_qube *c = w->cfg->qubes[i];
 
-        if (!w->run[i].active || !is_below(c, client))
+        if (!w->run[i].active || !config_is_below(c, client))
             continue;
         add_behind_one(b, &client->ip4, &c->ip4, &n);
         add_behind_one(b, &client->ip4, &c->ip6, &n);
@@ -231,6 +223,8 @@ int keys_desired(const struct keys_world *w, size_t index, struct keyset *ret)
     add_provider(&b, w, q);
     add_uplink(&b, q);
     add_clients(&b, w, q);
+    if (!b.err && w->usb && w->run[index].has_domid)
+        b.err = usb_keys_add(w->usb, q->name, w->run[index].domid, ret);
     keyset_sort(ret);
     return b.err;
 }

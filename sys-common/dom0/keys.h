@@ -11,6 +11,7 @@
 #include <stdint.h>
 
 #include "dom0/config.h"
+#include "dom0/usb_plan.h"
 #include "qubesdb/qdb_record.h"
 
 #define KEYS_VALUE_MAX 3071 /* bytes; QDB_REC_VALUE less one */
@@ -51,6 +52,7 @@ struct keys_world {
     const struct keys_run *run; /* cfg->n entries */
     bool netns;                 /* write the vif identities */
     uint64_t now_s;             /* expired rules are left out */
+    const struct usb_plan *usb; /* NULL: no USB devices */
 };
 
 /** All keys of one qube.

@@ -10,6 +10,7 @@
 #include "dom0/config_load.h"
 #include "dom0/image.h"
 #include "dom0/manager_impl.h"
+#include "dom0/usb_world.h"
 #include "lib/err.h"
 #include "lib/io.h"
 #include "lib/log.h"
@@ -68,7 +69,8 @@ int manager_desired(const struct manager *m, size_t index, struct keyset *ret)
     struct keys_world w = {.cfg = &m->cfg,
                            .run = run,
                            .netns = m->platform->ops->vif_keys,
-                           .now_s = (uint64_t)time(NULL)};
+                           .now_s = (uint64_t)time(NULL),
+                           .usb = m->usb};
 
     for (size_t i = 0; i < m->cfg.n; i++) {
         const struct qube *q = m->qubes[i];
@@ -106,18 +108,6 @@ const char *manager_status(const struct manager *m, size_t index,
     return w ? keyset_get(worker_status(w), path) : NULL;
 }
 
-const char *manager_vif_status(const struct manager *m, size_t index)
-{
-    int up = manager_netvm(m, index);
-    char path[QDB_REC_PATH];
-
-    if (up < 0 || !m->qubes[index]->has_domid)
-        return NULL;
-    snprintf(path, sizeof(path), "/sysqube-status/vif/%u.0",
-             m->qubes[index]->domid);
-    return manager_status(m, (size_t)up, path);
-}
-
 static bool says_up(const char *s)
 {
     return s && !strncmp(s, "up", 2) && (s[2] == ' ' || !s[2]);
@@ -132,7 +122,8 @@ bool manager_ready(const struct manager *m, size_t index, const char **ret_what)
     else if (c->kind == KIND_NETVM &&
              !says_up(manager_status(m, index, "/sysqube-status/uplink")))
         *ret_what = "its uplink is not up";
-    else if (c->up && !says_up(manager_vif_status(m, index)))
+    else if (c->up &&
+             (!m->qubes[index]->vif || !says_up(manager_vif_status(m, index))))
         *ret_what = "its network interface is not up in its netvm";
     else if (c->up &&
              !says_up(manager_status(m, index, "/sysqube-status/agent")))
@@ -140,77 +131,6 @@ bool manager_ready(const struct manager *m, size_t index, const char **ret_what)
     else
         return true;
     return false;
-}
-
-/* ---- vifs ---- */
-
-static void vif_of(const struct manager *m, size_t index, size_t up,
-                   struct platform_vif *v)
-{
-    const struct config_qube *c = m->cfg.qubes[index];
-    char a[IPADDR_TEXT_MAX], b[IPADDR_TEXT_MAX];
-
-    *v = (struct platform_vif){.client = m->qubes[index]->domid,
-                               .backend = m->qubes[up]->domid};
-    memcpy(v->mac, c->mac, sizeof(v->mac));
-    snprintf(v->ips, sizeof(v->ips), "%s%s%s", ipaddr_format(&c->ip4, a),
-             c->ip6.family ? " " : "",
-             c->ip6.family ? ipaddr_format(&c->ip6, b) : "");
-}
-
-static int attach(struct manager *m, size_t index)
-{
-    int up = manager_netvm(m, index);
-    struct platform_vif v;
-    int r;
-
-    if (up < 0)
-        return 0;
-    vif_of(m, index, (size_t)up, &v);
-    r = m->platform->ops->vif_attach(m->platform, &v);
-    m->qubes[index]->vif = !r;
-    return r;
-}
-
-static void detach(struct manager *m, size_t index)
-{
-    int up = manager_netvm(m, index);
-    struct platform_vif v;
-
-    if (up < 0 || !m->qubes[index]->vif)
-        return;
-    vif_of(m, index, (size_t)up, &v);
-    m->qubes[index]->vif = false;
-    if (m->platform->ops->vif_detach(m->platform, &v))
-        log_warn("%s: %s", m->cfg.qubes[index]->name, m->platform->why);
-}
-
-static void detach_clients(struct manager *m, size_t index)
-{
-    for (size_t i = 0; i < m->cfg.n; i++) {
-        if (manager_netvm(m, i) == (int)index) {
-            detach(m, i);
-            m->qubes[i]->vif_failed = false;
-        }
-    }
-}
-
-/* A netvm that came (back): its running clients are plugged in. */
-static void attach_clients(struct manager *m)
-{
-    for (size_t i = 0; i < m->cfg.n; i++) {
-        struct qube *q = m->qubes[i];
-        int up = manager_netvm(m, i);
-
-        if (up < 0 || q->vif || q->vif_failed ||
-            (q->state != QUBE_RUNNING && q->state != QUBE_STARTING) ||
-            m->qubes[up]->state != QUBE_RUNNING)
-            continue;
-        if (attach(m, i)) {
-            q->vif_failed = true;
-            log_err("%s: %s", m->cfg.qubes[i]->name, m->platform->why);
-        }
-    }
 }
 
 /* ---- start, and its undoing ---- */
@@ -233,11 +153,11 @@ static void clean_up(struct manager *m, size_t index)
 {
     struct qube *q = m->qubes[index];
 
-    detach_clients(m, index);
-    detach(m, index);
+    manager_vif_detach_clients(m, index);
+    manager_vif_detach(m, index);
     worker_free(q->worker);
     q->worker = NULL;
-    q->has_domid = q->active = q->vif_failed = false;
+    q->has_domid = q->active = q->vif_failed = q->held = false;
     q->domid = 0;
     manager_update(m);
     touch(m);
@@ -251,8 +171,8 @@ void manager_kill(struct manager *m, size_t index)
 
     if (!had && !q->active)
         return;
-    detach_clients(m, index);
-    detach(m, index);
+    manager_vif_detach_clients(m, index);
+    manager_vif_detach(m, index);
     if (had && m->platform->ops->destroy(m->platform, domid))
         log_err("%s: %s", m->cfg.qubes[index]->name, m->platform->why);
     if (had)
@@ -313,16 +233,25 @@ static int start_worker(struct manager *m, size_t index)
  * empty (spec/qubes-integration.md, "Kernel hand-over"). A kernel that
  * panics waits a second: at its reboot the domain is destroyed, and what
  * xenconsoled has not read of its last words by then is lost. */
-static void make_cmdline(const struct config_qube *c, char *buf, size_t cap)
+static int make_cmdline(const struct manager *m, const struct config_qube *c,
+                        char *buf, size_t cap)
 {
-    snprintf(buf, cap, "console=hvc0 quiet panic=1%s%s",
-             c->kernel_options[0] ? " " : "", c->kernel_options);
+    char image[IMAGE_OPTIONS_MAX];
+    int r = image_options(&m->cfg.d, c->image, image);
+
+    if (r < 0)
+        return r;
+    snprintf(buf, cap, "console=hvc0 quiet panic=1%s%s%s%s",
+             image[0] ? " " : "", image, c->kernel_options[0] ? " " : "",
+             c->kernel_options);
+    return 0;
 }
 
 static int create(struct manager *m, size_t index)
 {
     const struct config_qube *c = m->cfg.qubes[index];
-    char image[IMAGE_PATH_MAX], cmdline[CONFIG_TEXT_MAX + 64];
+    char image[IMAGE_PATH_MAX],
+        cmdline[CONFIG_TEXT_MAX + IMAGE_OPTIONS_MAX + 64];
     struct platform_spec s = {.name = c->name,
                               .virt = c->virt,
                               .memory_mib = c->memory_mib,
@@ -337,7 +266,9 @@ static int create(struct manager *m, size_t index)
     int r;
 
     image_dir(&m->cfg.d, c->image, image);
-    make_cmdline(c, cmdline, sizeof(cmdline));
+    r = make_cmdline(m, c, cmdline, sizeof(cmdline));
+    if (r)
+        return r;
     r = m->platform->ops->create(m->platform, &s, &m->qubes[index]->domid);
     m->qubes[index]->has_domid = !r;
     return r;
@@ -357,8 +288,14 @@ static int run_steps(struct manager *m, size_t index, const char **ret_step,
         snprintf(why, 512, "%s", text);
         return r;
     }
-    /* its rules are in the netvm before the domain exists */
-    q->active = true;
+    *ret_step = "find its required USB devices";
+    r = usb_world_missing(m, index, why);
+    if (r)
+        return r;
+    /* its rules are in the netvm before the domain exists, but never an
+     * older list together with its interface */
+    q->held = manager_vif_must_wait(m, index);
+    q->active = !q->held;
     manager_update(m);
     *ret_step = "create the domain";
     r = create(m, index);
@@ -374,7 +311,7 @@ static int run_steps(struct manager *m, size_t index, const char **ret_step,
     }
     manager_update(m);
     *ret_step = "attach the network interface";
-    r = attach(m, index);
+    r = q->held ? 0 : manager_vif_attach(m, index);
     if (!r) {
         *ret_step = "let the domain run";
         r = m->platform->ops->unpause(m->platform, q->domid);
@@ -535,7 +472,8 @@ static void on_tick(void *arg)
         restart_due(m, i);
     if (m->next_expiry_s && (uint64_t)time(NULL) >= m->next_expiry_s)
         manager_update(m);
-    attach_clients(m);
+    manager_vif_converge(m);
+    manager_usb_step(m);
     (void)loop_timer_start(m->tick, 500);
     m->changed(m->arg);
 }
@@ -557,6 +495,7 @@ int manager_new(struct loop *loop, const char *dir,
     r = r ? r : manager_take_config(m, &now);
     config_free(&now);
     r = r ? r : loop_timer_new(loop, on_tick, m, &m->tick);
+    r = r ? r : usb_plan_new(&m->usb);
     if (r) {
         manager_free(m);
         return r;
@@ -590,6 +529,7 @@ void manager_free(struct manager *m)
     free(m->qubes);
     config_free(&m->cfg);
     loop_timer_free(m->tick);
+    usb_plan_free(m->usb);
     platform_free(m->platform);
     free(m);
 }

@@ -12,10 +12,13 @@
 #include "dom0/report.h"
 #include "dom0/request.h"
 #include "dom0/rules_edit.h"
+#include "dom0/section.h"
+#include "dom0/serve_impl.h"
+#include "dom0/usb_serve.h"
 #include "lib/err.h"
 #include "lib/log.h"
 
-static void send_ok(struct control_client *c, json_t *o)
+void serve_ok(struct control_client *c, json_t *o)
 {
     control_send(c, json_pack("{s:o}", "ok", o));
 }
@@ -38,7 +41,7 @@ static void send_error(struct control_client *c, const char *qube,
     control_send(c, report_error(&e));
 }
 
-static bool reload(struct serve *s, struct control_client *c, bool images)
+bool serve_reload(struct serve *s, struct control_client *c, bool images)
 {
     struct problems p = {0};
     int r = manager_reload(s->m, images, &p);
@@ -52,7 +55,7 @@ static bool reload(struct serve *s, struct control_client *c, bool images)
 }
 
 /* -1 after an answer was sent. */
-static int find(struct serve *s, struct control_client *c, const char *name)
+int serve_find(struct serve *s, struct control_client *c, const char *name)
 {
     int i = manager_find(s->m, name);
 
@@ -73,7 +76,7 @@ static bool pick(struct serve *s, struct control_client *c,
     size_t n = 0;
 
     for (size_t i = 0; i < r->n_names; i++) {
-        int k = find(s, c, r->names[i]);
+        int k = serve_find(s, c, r->names[i]);
 
         if (k < 0)
             return false;
@@ -113,7 +116,7 @@ static void do_up(struct serve *s, struct control_client *c,
     struct config_qube *want[CONFIG_QUBES_MAX], *order[CONFIG_QUBES_MAX];
     size_t n;
 
-    if (!reload(s, c, true) || !pick(s, c, r, autostarts, want, &n))
+    if (!serve_reload(s, c, true) || !pick(s, c, r, autostarts, want, &n))
         return;
     n = plan_up(&s->m->cfg, want, n, order);
     begun(c, jobs_up(s->jobs, c, order, n));
@@ -175,13 +178,13 @@ static void do_list(struct serve *s, struct control_client *c,
 {
     int i;
 
-    if (!reload(s, c, false))
+    if (!serve_reload(s, c, false))
         return;
-    i = find(s, c, r->qube);
+    i = serve_find(s, c, r->qube);
     if (i >= 0)
-        send_ok(c, json_pack("{s:s, s:o, s:o}", "qube", r->qube, "rules",
-                             report_rules(s->m->cfg.qubes[i]), "stored",
-                             report_stored(s->m->cfg.qubes[i])));
+        serve_ok(c, json_pack("{s:s, s:o, s:o}", "qube", r->qube, "rules",
+                              report_rules(s->m->cfg.qubes[i]), "stored",
+                              report_stored(s->m->cfg.qubes[i])));
 }
 
 /* Answer now, or when the firewalls have reported. */
@@ -199,7 +202,7 @@ static void edited(struct serve *s, struct control_client *c, const char *qube,
                                         ? "nothing changed for the firewall"
                                         : "stored; in force when the qube "
                                           "starts"));
-    send_ok(c, o);
+    serve_ok(c, o);
     free(e->src);
 }
 
@@ -212,7 +215,7 @@ static void not_edited(struct control_client *c, const char *qube, int k,
     else if (err->step)
         control_send(c, report_error(err));
     else
-        send_error(c, qube, "change the rules", "", "%s", err_text(k));
+        send_error(c, qube, "change the file", "", "%s", err_text(k));
 }
 
 static void do_fw_reload(struct serve *s, struct control_client *c,
@@ -254,21 +257,63 @@ static void do_edit(struct serve *s, struct control_client *c,
     problems_free(&p);
 }
 
+/* ---- netvm ---- */
+
+static int set_netvm(struct text file, const void *arg, char **ret,
+                     size_t *ret_len)
+{
+    return section_set(file, "[Qube]", "NetVM", arg, ret, ret_len);
+}
+
+/* A running qube is moved: the answer comes when it is wired there. */
+static void do_netvm(struct serve *s, struct control_client *c,
+                     const struct request *r)
+{
+    struct config_qube *order[CONFIG_QUBES_MAX];
+    struct manager_error err = {0};
+    struct problems p = {0};
+    int i, k;
+
+    if (jobs_busy(s->jobs)) {
+        begun(c, -EBUSY);
+        return;
+    }
+    if (!serve_reload(s, c, false))
+        return;
+    i = serve_find(s, c, r->qube);
+    if (i < 0)
+        return;
+    k = manager_rewrite(s->m, s->m->cfg.qubes[i]->file, set_netvm, r->netvm,
+                        &p);
+    i = manager_find(s->m, r->qube);
+    if (k) {
+        not_edited(c, r->qube, k, &err, &p);
+    } else if (!is_up(s, (size_t)i)) {
+        serve_ok(c, json_pack("{s:s, s:s}", "qube", r->qube, "note",
+                              "stored; in force when the qube starts"));
+    } else {
+        size_t n = plan_up(&s->m->cfg, &s->m->cfg.qubes[i], 1, order);
+
+        begun(c, jobs_up(s->jobs, c, order, n));
+    }
+    problems_free(&p);
+}
+
 /* ---- the rest ---- */
 
 static void do_keys(struct serve *s, struct control_client *c,
                     const struct request *r)
 {
-    int i = find(s, c, r->qube);
+    int i = serve_find(s, c, r->qube);
 
     if (i >= 0)
-        send_ok(c, report_keys(s->m, (size_t)i));
+        serve_ok(c, report_keys(s->m, (size_t)i));
 }
 
 static void do_console(struct serve *s, struct control_client *c,
                        const struct request *r)
 {
-    int i = find(s, c, r->qube), fd;
+    int i = serve_find(s, c, r->qube), fd;
 
     if (i < 0)
         return;
@@ -295,7 +340,7 @@ static void do_quit(struct serve *s, struct control_client *c)
             return;
         }
     }
-    send_ok(c, json_object());
+    serve_ok(c, json_object());
     loop_stop(s->loop, 0);
 }
 
@@ -304,7 +349,7 @@ static void act(struct serve *s, struct control_client *c,
 {
     switch (r->op) {
     case REQ_STATUS:
-        send_ok(c, report_status(s->m));
+        serve_ok(c, report_status(s->m));
         return;
     case REQ_UP:
         do_up(s, c, r);
@@ -324,8 +369,20 @@ static void act(struct serve *s, struct control_client *c,
     case REQ_FW_RELOAD:
         do_fw_reload(s, c, r);
         return;
+    case REQ_NETVM:
+        do_netvm(s, c, r);
+        return;
     case REQ_USB_LIST:
-        send_ok(c, json_pack("{s:o}", "devices", report_usb(s->m)));
+    case REQ_USB_INFO:
+    case REQ_USB_STATS:
+    case REQ_USB_ATTACH:
+    case REQ_USB_DETACH:
+    case REQ_USB_POLICY:
+    case REQ_USB_DENY:
+    case REQ_USB_ALLOW:
+    case REQ_USB_ASSIGN:
+    case REQ_USB_UNASSIGN:
+        usb_serve(s, c, r);
         return;
     case REQ_KEYS:
         do_keys(s, c, r);

@@ -208,6 +208,9 @@ void nft_load_nexthdr6(struct nft_rule *r, unsigned slot);
 #define NFT_CT_RELATED 4u
 void nft_match_ct_state(struct nft_rule *r, uint32_t mask);
 
+/** Packets of connections whose destination was translated. */
+void nft_match_ct_dnat(struct nft_rule *r);
+
 /* Raw loads for concatenated lookups: slot n is register32 8+n. */
 void nft_load_saddr(struct nft_rule *r, uint8_t family, unsigned slot);
 void nft_load_daddr(struct nft_rule *r, uint8_t family, unsigned slot);
@@ -256,6 +259,9 @@ void nft_over(struct nft_rule *r, enum nft_state_kind kind, uint64_t limit,
               uint32_t burst);
 /** Hand the flow to a flowtable; does not match while it cannot be. */
 void nft_flow_add(struct nft_rule *r, const char *flowtable);
+/** The connection goes to this address and port (put nfproto and l4proto
+ *  first). */
+void nft_dnat(struct nft_rule *r, const struct ipaddr *to, uint16_t port);
 
 /** Read a named counter of a table of family inet.
  *  @return 0; -ENOENT; -errno */

@@ -5,6 +5,8 @@ rule form, whole lists, profiles. What the command says is held against the
 keys and the packets."""
 import json
 import os
+import re
+import signal
 import subprocess
 import sys
 import time
@@ -113,6 +115,45 @@ def test_forms(chain):
     ok(firewall(chain, "work").stdout.startswith("NO"),
        "no verb is a list, in a table")
     firewall(chain, "-r", "list", "work")
+
+
+ASKED = f"""\
+drop {DST} tcp 8080
+accept {DST} tcp 80,8000-9000 expire=4000000000
+accept {DST6} tcp 443
+drop dsthost=nobody.example.org
+accept
+"""
+
+
+def test_explain(chain):
+    """What explain says is what packets find."""
+    firewall(chain, "apply", "work", "-", text=ASKED)
+    for host, port, want in ((DST, 80, 0), (DST, 8080, 3), (DST, 8081, 0),
+                             (DST, 443, 3), (f"[{DST6}]", 443, 0),
+                             (f"[{DST6}]", 80, 3)):
+        firewall(chain, "explain", "work", f"{host}:{port}", status=want)
+        word = probe(chain, f"tcp {host.strip('[]')} {port}")
+        # an open way leads to a server or to a closed port
+        ok((word in ("open", "closed")) == (want == 0),
+           f"and so it is: {host} {port} {word}")
+    done = firewall(chain, "explain", "-v", "work", f"{DST}:8081")
+    ok("rule 1: action=accept" in done.stdout and
+       "passed over: rule 0: action=drop" in done.stdout and
+       "other port" in done.stdout, "with the rule, and why not the one before",
+       done.stdout)
+    done = firewall(chain, "explain", "work", "untrusted:80", status=3)
+    ok(done.stdout.count("qubes do not reach") == 2, "another qube is told",
+       done.stdout)
+    done = chain.sysqube("--json", "firewall", "explain", "work",
+                         f"{DST}:8081", "--config", str(chain.etc))
+    answer = json.loads(done.stdout)["answers"][0]
+    ok(answer["verdict"] == "accept" and answer["rule"]["number"] == 1 and
+       answer["list_status"].startswith("applied"), "in JSON, with what the "
+       "firewall says of the list", str(answer))
+    firewall(chain, "explain", "work", f"{DST}:80", "icmp", status=2)
+    firewall(chain, "explain", "nobody", DST, status=1)
+    firewall(chain, "reset", "work")
 
 
 def test_refused(chain):
@@ -234,6 +275,39 @@ def test_profiles(chain):
     web.unlink()
 
 
+def test_expiry(chain):
+    firewall(chain, "apply", "work", "-", text="accept expire=+4\ndrop\n")
+    text = stored(chain).splitlines()[0]
+    ok(rule_keys(chain).get("0000") == text, "the firewall is told the end",
+       str(rule_keys(chain)))
+    ok(probe(chain, f"tcp {DST} 80") == "open", "until then the rule counts")
+    ok(wait_until(lambda: list(rule_keys(chain)) == ["0001"], 20),
+       "an expired rule is taken out of the keys", str(rule_keys(chain)))
+    ok(probe(chain, f"tcp {DST} 80") != "open", "and is out of force")
+    # dom0 stands still: the end comes all the same
+    firewall(chain, "apply", "work", "-", text="accept expire=+5\ndrop\n")
+    was = probe(chain, f"tcp {DST} 80")
+    qube = chain.qube("work")
+    chain.daemon.send_signal(signal.SIGSTOP)
+    ends = int(stored_expiry(chain))
+    wait_until(lambda: time.time() > ends + 1, 20)
+    now = subprocess.run(
+        ["nsenter", "-t", str(qube["pid"]), "-m", "-n", "-p", "-r", "-w",
+         "--", "/usr/bin/probe", "tcp", DST, "80", "2000"], check=False,
+        text=True, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE,
+        timeout=15).stdout
+    chain.daemon.send_signal(signal.SIGCONT)
+    ok(was == "open" and not now.startswith("open"),
+       "and without dom0, too", f"{was}, then {now}")
+    firewall(chain, "reset", "work")
+
+
+def stored_expiry(chain):
+    """The first expire= in the qube's file."""
+    text = (chain.etc / "qubes/work.conf").read_text()
+    return re.search(r"expire=(\d+)", text).group(1)
+
+
 def test_large(chain):
     for n in (1000, 4000):
         text = "".join(f"drop 203.0.{i >> 8}.{i & 255} tcp 1000-{1000 + i}\n"
@@ -263,9 +337,11 @@ def main():
         done = chain.sysqube("up")
         ok(done.returncode == 0, "up", done.stderr[-600:])
         test_forms(chain)
+        test_explain(chain)
         test_refused(chain)
         test_diff_edit(chain)
         test_profiles(chain)
+        test_expiry(chain)
         test_large(chain)
         chain.sysqube("down")
     finish()

@@ -25,6 +25,8 @@ $(eval $(call fuzz_target,fuzz_rule_flow,tests/fuzz/fuzz_rule_flow.c,\
 $(eval $(call unit_test,test_names,tests/unit/test_names.c,names rules lib))
 $(eval $(call unit_test,test_name_sets,tests/unit/test_name_sets.c,\
   fwrec rules lib))
+$(eval $(call unit_test,test_monitor_names,tests/unit/test_monitor_names.c,\
+  fwrec rules lib))
 $(eval $(call unit_test,test_names_dns,tests/unit/test_names_dns.c,\
   names rules lib))
 $(eval $(call fuzz_target,fuzz_dns_answer,tests/fuzz/fuzz_dns_answer.c,\

@@ -3,7 +3,8 @@
 $(eval $(call library,fwrec,$(addprefix firewallvm/,record.c limits.c path.c \
   name_sets.c rule_source.c source_set.c monitor.c)))
 $(eval $(call library,fwcompile,$(addprefix firewallvm/,rule_compile.c \
-  name_compile.c rule_group.c rule_interval.c share_compile.c table_compile.c flow_msg.c)))
+  name_compile.c rule_group.c rule_interval.c share_compile.c table_compile.c \
+  flow_msg.c)))
 $(eval $(call library,names,$(addprefix firewallvm/,names.c names_ask.c \
   names_config.c names_tell.c names_dns.c resolver_record.c)))
 $(eval $(call program,firewallvmd,$(addprefix firewallvm/,firewallvmd.c \

@@ -7,7 +7,7 @@ D0_USB_PURE := usb_claim.c usb_keys.c usb_plan.c usb_policy.c \
   usb_section.c
 # What has no effects: configuration, plan, keys, requests.
 $(eval $(call library,dom0pure,$(addprefix $(D0)/,config.c config_value.c \
-  config_check.c fw_diff.c fw_explain.c fw_items.c fw_profile.c \
+  config_check.c config_firewall.c fw_diff.c fw_explain.c fw_items.c fw_profile.c \
   fw_question.c keys.c keys_firewall.c \
   keyset.c plan.c problems.c request.c section.c $(D0_USB_PURE))))
 # Files and sockets of both programs.

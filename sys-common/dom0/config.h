@@ -255,6 +255,15 @@ int config_check(struct config *c, struct problems *p);
  *  (config_firewall.c). */
 void config_check_firewall(const struct config *c, struct problems *p);
 
+const char *config_proto_name(enum fw_proto p); /* "any" for all */
+#define CONFIG_PATH_TEXT_MAX 96
+/** The value of a Forward= line. @return buf */
+const char *config_forward_text(const struct config_forward *f,
+                                char buf[CONFIG_PATH_TEXT_MAX]);
+/** The value of a Reach= line. @return buf */
+const char *config_reach_text(const struct config_reach *e,
+                              char buf[CONFIG_PATH_TEXT_MAX]);
+
 /** Is @p top the netvm of @p q, or a netvm above it? */
 bool config_is_below(const struct config_qube *q,
                      const struct config_qube *top);

@@ -173,6 +173,45 @@ int config_set_reach(struct parser *ps, struct text v)
     return r;
 }
 
+const char *config_proto_name(enum fw_proto p)
+{
+    static const char *const names[] = {
+        [FW_PROTO_ANY] = "any",
+        [FW_PROTO_TCP] = "tcp",
+        [FW_PROTO_UDP] = "udp",
+        [FW_PROTO_ICMP] = "icmp",
+    };
+
+    return names[p];
+}
+
+const char *config_forward_text(const struct config_forward *f,
+                                char buf[CONFIG_PATH_TEXT_MAX])
+{
+    char from[IPNET_TEXT_MAX] = "";
+
+    if (f->from.addr.family)
+        ipnet_format(&f->from, from);
+    snprintf(buf, CONFIG_PATH_TEXT_MAX, "%s %u %u%s%s",
+             config_proto_name(f->proto), f->uplink_port, f->port,
+             from[0] ? " from " : "", from);
+    return buf;
+}
+
+const char *config_reach_text(const struct config_reach *e,
+                              char buf[CONFIG_PATH_TEXT_MAX])
+{
+    char ports[16] = "";
+
+    if (e->has_ports)
+        snprintf(ports, sizeof(ports),
+                 e->port_first == e->port_last ? " %u" : " %u-%u",
+                 e->port_first, e->port_last);
+    snprintf(buf, CONFIG_PATH_TEXT_MAX, "%s %s%s", e->name,
+             config_proto_name(e->proto), ports);
+    return buf;
+}
+
 /* ---- the chain ---- */
 
 bool config_is_below(const struct config_qube *q, const struct config_qube *top)
@@ -239,8 +278,8 @@ static void check_forward_pair(const struct config_qube *a,
     problems_add(p, b->file, y->line,
                  "Forward=%s %u: this port of %s leads to %s already (line %u "
                  "of %s); expected another",
-                 y->proto == FW_PROTO_TCP ? "tcp" : "udp", y->uplink_port,
-                 top_of(b)->name, a->name, x->line, a->file);
+                 config_proto_name(y->proto), y->uplink_port, top_of(b)->name,
+                 a->name, x->line, a->file);
 }
 
 static void check_forwards(const struct config *c, size_t index,

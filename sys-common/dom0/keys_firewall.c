@@ -159,18 +159,6 @@ static void put_record(struct tree *t, const char *val)
     keys_put(t->b, path, "%s", val);
 }
 
-static const char *proto_text(enum fw_proto proto)
-{
-    static const char *const names[] = {
-        [FW_PROTO_ANY] = "any",
-        [FW_PROTO_TCP] = "tcp",
-        [FW_PROTO_UDP] = "udp",
-        [FW_PROTO_ICMP] = "icmp",
-    };
-
-    return names[proto];
-}
-
 static const char *ports_text(const struct config_reach *e, char buf[16])
 {
     if (!e->has_ports)
@@ -195,8 +183,8 @@ static void put_forward(struct tree *t, const struct config_forward *f,
         ipnet_format(&f->from, from);
     if (uplink)
         snprintf(port, sizeof(port), " %u", f->uplink_port);
-    snprintf(val, sizeof(val), "%s%s %s %u%s%s", proto_text(f->proto), port,
-             ipaddr_format(dst, ip), f->port, from[0] ? " " : "", from);
+    snprintf(val, sizeof(val), "%s%s %s %u%s%s", config_proto_name(f->proto),
+             port, ipaddr_format(dst, ip), f->port, from[0] ? " " : "", from);
     put_record(t, val);
 }
 
@@ -227,11 +215,12 @@ static void put_edge(struct tree *t, const struct config_reach *e,
     ipaddr_format(src, a);
     ipaddr_format(dst, b);
     if (inner)
-        snprintf(val, sizeof(val), "%s %s %s %s/%u", proto_text(e->proto), b,
-                 ports_text(e, port), a, src->family == AF_INET ? 32u : 128u);
+        snprintf(val, sizeof(val), "%s %s %s %s/%u",
+                 config_proto_name(e->proto), b, ports_text(e, port), a,
+                 src->family == AF_INET ? 32u : 128u);
     else
-        snprintf(val, sizeof(val), "%s %s %s %s", a, b, proto_text(e->proto),
-                 ports_text(e, port));
+        snprintf(val, sizeof(val), "%s %s %s %s", a, b,
+                 config_proto_name(e->proto), ports_text(e, port));
     put_record(t, val);
 }
 

@@ -17,7 +17,11 @@
 void rule_source_init(struct rule_source *s, uint8_t family, uint64_t now_s)
 {
     *s = (struct rule_source){
-        .family = family, .now_s = now_s, .policy = FW_DROP};
+        .family = family,
+        .now_s = now_s,
+        .policy = FW_DROP,
+        .limits = limits_default(),
+    };
 }
 
 void rule_source_free(struct rule_source *s)
@@ -103,6 +107,12 @@ int rule_source_add(struct rule_source *s, struct text untrusted_key,
     if (note_expire(s, &rule))
         return 0;
     return insert(s, number, &rule);
+}
+
+void rule_source_limits(struct rule_source *s, struct text untrusted_value)
+{
+    if (limits_parse(untrusted_value, &s->limits) < 0)
+        fail(s, text_of("limits"), "malformed limits");
 }
 
 void rule_source_finish(struct rule_source *s)

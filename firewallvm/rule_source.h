@@ -9,6 +9,7 @@
 #include <stdbool.h>
 #include <stddef.h>
 
+#include "firewallvm/limits.h"
 #include "lib/parse.h"
 #include "rules/rule.h"
 
@@ -23,6 +24,7 @@ struct rule_source {
     uint64_t now_s;         /* as given to rule_source_init() */
     uint64_t next_expire_s; /* of the rules in `v`; 0: none ends */
     enum fw_action policy;
+    struct fw_limits limits; /* the default until rule_source_limits() */
     size_t n, cap;
     struct source_rule *v;             /* owned, see rule_source_free() */
     const char *reason;                /* first error, static; or NULL */
@@ -49,6 +51,10 @@ void rule_source_free(struct rule_source *s);
  *  error stays, later keys are ignored); -ENOMEM */
 int rule_source_add(struct rule_source *s, struct text untrusted_key,
                     struct text untrusted_value);
+
+/** Take the value of /sysqube-firewall/IP/limits, if there is that key. A
+ *  malformed one is a `reason`, like a malformed rule. */
+void rule_source_limits(struct rule_source *s, struct text untrusted_value);
 
 /** After the last key: find what is missing. `v` is in order of numbers; a
  *  list with `reason` set is to be blocked: use no rule of it. */

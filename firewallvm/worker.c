@@ -35,6 +35,7 @@ struct worker {
     struct fw_dns dns;
     bool snat;
     bool dns_dirty, snat_dirty;
+    bool paths_dirty[FW_PATH_KINDS];
     struct source_set sources;
 };
 
@@ -71,6 +72,19 @@ static int start_list(struct worker *w, struct source *s, char *status)
     return r;
 }
 
+static int send_paths(struct worker *w, enum fw_path_kind kind)
+{
+    struct fw_path *v;
+    size_t n;
+    int r = worker_qdb_paths(w->qdb, kind, &v, &n);
+
+    if (r < 0)
+        return r;
+    r = priv_send_paths(PRIVSEP_CHILD_FD, kind, v, n);
+    free(v);
+    return r;
+}
+
 static int start_send(struct worker *w, struct start_report *rep)
 {
     struct record rec = {.type = RECORD_DNS, .dns = w->dns};
@@ -81,6 +95,10 @@ static int start_send(struct worker *w, struct start_report *rep)
         rec = (struct record){.type = RECORD_SNAT, .on = w->snat};
         r = priv_send(PRIVSEP_CHILD_FD, &rec);
     }
+    if (r == 0)
+        r = send_paths(w, FW_PATH_INBOUND);
+    if (r == 0)
+        r = send_paths(w, FW_PATH_EDGE);
     for (i = 0; i < w->sources.n && r == 0; i++)
         r = start_list(w, &w->sources.v[i], rep->status[i]);
     if (r == 0) {
@@ -133,6 +151,10 @@ static int drain(struct worker *w)
             w->dns_dirty = true;
         else if (strcmp(path, KEY_SNAT) == 0)
             w->snat_dirty = true;
+        else if (strcmp(path, KEY_INBOUND) == 0)
+            w->paths_dirty[FW_PATH_INBOUND] = true;
+        else if (strcmp(path, KEY_EDGE) == 0)
+            w->paths_dirty[FW_PATH_EDGE] = true;
         else if (!source_set_event(&w->sources, path, now_ms))
             log_warn("%s: no source", path);
     }
@@ -216,6 +238,15 @@ static int handle_source(struct worker *w, struct source *s)
     return r;
 }
 
+/* What concerns no source alone is answered without an address. */
+static int hear_applied(void)
+{
+    struct record rec;
+    int r = priv_answer(PRIVSEP_CHILD_FD, &rec);
+
+    return r == 0 && rec.type != RECORD_APPLIED ? -EPROTO : r;
+}
+
 static int handle_dns(struct worker *w)
 {
     struct record rec = {.type = RECORD_DNS};
@@ -230,9 +261,7 @@ static int handle_dns(struct worker *w)
     rec.dns = w->dns;
     r = priv_send(PRIVSEP_CHILD_FD, &rec);
     if (r == 0)
-        r = priv_answer(PRIVSEP_CHILD_FD, &rec);
-    if (r == 0 && rec.type != RECORD_APPLIED)
-        r = -EPROTO;
+        r = hear_applied();
     /* Flows to a former resolver end as the lists are judged again. */
     for (i = 0; i < w->sources.n; i++)
         w->sources.v[i].dirty = w->sources.v[i].dirty || w->sources.v[i].known;
@@ -241,15 +270,36 @@ static int handle_dns(struct worker *w)
 
 static int handle_snat(struct worker *w)
 {
-    bool snat = w->snat;
-    int r = worker_qdb_snat(w->qdb, &snat);
+    struct record rec = {.type = RECORD_SNAT};
+    int r = worker_qdb_snat(w->qdb, &rec.on);
 
     w->snat_dirty = false;
-    if (r < 0 || snat == w->snat)
+    if (r < 0 || rec.on == w->snat)
         return r;
-    log_info("masquerade switched: starting anew");
-    loop_stop(w->loop, 0);
-    return 0;
+    w->snat = rec.on;
+    log_info("masquerade %s", w->snat ? "on" : "off");
+    r = priv_send(PRIVSEP_CHILD_FD, &rec);
+    return r == 0 ? hear_applied() : r;
+}
+
+static int handle_paths(struct worker *w)
+{
+    static const char *const names[] = {
+        [FW_PATH_INBOUND] = "inbound paths", [FW_PATH_EDGE] = "edges"};
+    unsigned kind;
+    int r = 0;
+
+    for (kind = 0; kind < FW_PATH_KINDS && r == 0; kind++) {
+        if (!w->paths_dirty[kind])
+            continue;
+        w->paths_dirty[kind] = false;
+        r = send_paths(w, (enum fw_path_kind)kind);
+        if (r == 0)
+            r = hear_applied();
+        if (r == 0)
+            log_info("%s applied", names[kind]);
+    }
+    return r;
 }
 
 /* Mark what has ended by now, and ask to be woken for what ends next. */
@@ -280,6 +330,8 @@ static void work(struct worker *w)
         r = handle_snat(w);
     if (r == 0 && w->dns_dirty)
         r = handle_dns(w);
+    if (r == 0)
+        r = handle_paths(w);
     /* One source a turn, so that the loop stays awake. */
     s = r == 0 ? source_set_next(&w->sources, io_now_ms()) : NULL;
     if (s)

@@ -14,7 +14,9 @@
 
 #define STATUS_PREFIX "/sysqube-status/firewall/"
 #define HANDLED_PREFIX "/qubes-firewall-handled/"
+#define LIMITS_FORMAT "/sysqube-firewall/%s/limits"
 #define SHORT_VALUE 64
+#define LIMITS_VALUE 128
 #define PATH_ROOM 96 /* longer than a path may be, so that cuts show */
 
 /* Errors that end the connection; others concern one key. */
@@ -27,7 +29,8 @@ static bool is_fatal(int r)
 int worker_qdb_watch(struct qdb *q)
 {
     static const char *const paths[] = {SOURCE_PREFIX, KEY_DNS1, KEY_DNS2,
-                                        KEY_DNS6, KEY_SNAT};
+                                        KEY_DNS6,      KEY_SNAT, KEY_INBOUND,
+                                        KEY_EDGE};
     size_t i;
     int r = 0;
 
@@ -97,7 +100,67 @@ int worker_qdb_snat(struct qdb *q, bool *ret)
     return 0;
 }
 
+/* ---- paths ---- */
+struct paths_arg {
+    enum fw_path_kind kind;
+    struct fw_path *v; /* room for FW_PATHS_MAX */
+    size_t n;
+};
+
+static int paths_entry(const char *path, const char *val, size_t len, void *arg)
+{
+    struct paths_arg *a = arg;
+    struct text value = {val, len};
+    const char *reason = "too many";
+    int r = -EBADMSG;
+
+    if (a->n < FW_PATHS_MAX)
+        r = path_parse(a->kind, value, &a->v[a->n], &reason);
+    if (r < 0)
+        log_warn("%s: %s", path, reason);
+    else
+        a->n++;
+    return 0;
+}
+
+int worker_qdb_paths(struct qdb *q, enum fw_path_kind kind,
+                     struct fw_path **ret, size_t *ret_n)
+{
+    struct paths_arg arg = {.kind = kind};
+    int r;
+
+    arg.v = calloc(FW_PATHS_MAX, sizeof(*arg.v));
+    if (!arg.v)
+        return -ENOMEM;
+    r = qdb_multiread(q, kind == FW_PATH_EDGE ? KEY_EDGE "/" : KEY_INBOUND "/",
+                      paths_entry, &arg);
+    if (r < 0) {
+        free(arg.v);
+        return r;
+    }
+    *ret = arg.v;
+    *ret_n = arg.n;
+    return 0;
+}
+
 /* ---- one list ---- */
+static int read_limits(struct qdb *q, const char *source,
+                       struct rule_source *list)
+{
+    char path[PATH_ROOM], value[LIMITS_VALUE];
+    int r;
+
+    snprintf(path, sizeof(path), LIMITS_FORMAT, source);
+    if (strlen(path) >= QDB_PATH_MAX)
+        return 0; /* no such key can be */
+    r = qdb_read(q, path, value, sizeof(value));
+    if (r >= 0)
+        rule_source_limits(list, (struct text){value, (size_t)r});
+    else if (r == -ENOBUFS)
+        rule_source_limits(list, text_of("too long"));
+    return is_fatal(r) ? r : 0;
+}
+
 struct list_arg {
     struct rule_source *list;
     size_t prefix; /* length of "/qubes-firewall/IP/" */
@@ -129,9 +192,10 @@ int worker_qdb_list(struct qdb *q, const struct source *s,
     r = qdb_read(q, path, value, sizeof(value));
     if (r < 0 && r != -ENOENT && r != -ENOBUFS)
         return r;
-    rule_source_finish(ret_list);
     *ret_gone = r == -ENOENT && !arg.any;
-    return 0;
+    r = read_limits(q, s->text, ret_list);
+    rule_source_finish(ret_list);
+    return r;
 }
 
 /* ---- reports ---- */

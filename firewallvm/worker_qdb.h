@@ -6,6 +6,7 @@
 
 #include <stdbool.h>
 
+#include "firewallvm/path.h"
 #include "firewallvm/rule_source.h"
 #include "firewallvm/source_set.h"
 #include "qubesdb/qdb_client.h"
@@ -15,6 +16,9 @@
 #define KEY_DNS2 "/qubes-secondary-dns"
 #define KEY_DNS6 "/sysqube-dns6"
 #define KEY_SNAT "/qubes-service/sysqube-snat"
+/* Signal keys of the paths; the paths are below them. */
+#define KEY_INBOUND "/sysqube-firewall/inbound"
+#define KEY_EDGE "/sysqube-firewall/edge"
 
 /** Every function: 0, or -errno of the connection (the worker then ends);
  *  what is wrong with a value is dealt with as said. */
@@ -31,7 +35,14 @@ int worker_qdb_dns(struct qdb *q, struct fw_dns *ret);
 /** Is the masquerade wanted? Anything but "1" is no. */
 int worker_qdb_snat(struct qdb *q, bool *ret);
 
-/** Read the list of one source into an initialised @p ret_list.
+/** The paths of one kind. A malformed one is logged and left out: what no
+ *  path allows is dropped.
+ *  @param ret  caller frees. @return also -ENOMEM */
+int worker_qdb_paths(struct qdb *q, enum fw_path_kind kind,
+                     struct fw_path **ret, size_t *ret_n);
+
+/** Read the list of one source, with its limits, into an initialised
+ *  @p ret_list.
  *  @param ret_gone  true when there is neither a rule nor a signal key */
 int worker_qdb_list(struct qdb *q, const struct source *s,
                     struct rule_source *ret_list, bool *ret_gone);

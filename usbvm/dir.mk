@@ -23,6 +23,10 @@ $(eval $(call unit_test,test_usbip_pdu,tests/unit/test_usbip_pdu.c tests/mock/he
 USBDEV_SRCS := tests/mock/usbdev.c tests/mock/hexfile.c
 $(foreach t,dset snapshot filter hostile server client loop,$(eval $(call unit_test,test_usb_$(t),\
   tests/unit/test_usb_$(t).c $(USBDEV_SRCS),usbproto lib,$(USBPROTO_LD))))
+$(foreach t,server client,$(eval $(call fuzz_target,fuzz_usb_$(t),\
+  tests/fuzz/fuzz_usb_$(t).c $(USBDEV_SRCS),usbproto lib,-lcmocka $(USBPROTO_LD))))
+$(foreach t,dset hello,$(eval $(call fuzz_target,fuzz_usb_$(t),\
+  tests/fuzz/fuzz_usb_$(t).c,usbproto lib,$(USBPROTO_LD))))
 
 # usbvm/link: what both ends of a device's channels share.
 $(eval $(call library,usblink,$(addprefix usbvm/link/,usb_end.c usb_pool.c)))

@@ -4,10 +4,13 @@
 # runs as part of PID 1 after lib.sh, ours.sh).
 GOLDEN=/tests/golden/usbip
 
-# A source and sink of data with a keyboard in it, which is not granted.
+# A stick, whose answer can be waited for, with a keyboard in it, which is not
+# granted.
 hostile_gadget() {
-    modprobe -a usb_f_ss_lb usb_f_hid
-    gadget 0x1234 0x567a SourceSink.0
+    modprobe -a usb_f_mass_storage usb_f_hid
+    gadget 0x1234 0x567a mass_storage.0
+    dd if=/dev/zero of=/tmp/disk bs=1M count=4 2>/dev/null
+    echo /tmp/disk > $GADGET/functions/mass_storage.0/lun.0/file
     hid=$GADGET/functions/hid.0
     mkdir $hid
     echo 8 > $hid/report_length

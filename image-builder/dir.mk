@@ -9,6 +9,7 @@ IMAGE_DIR := /var/lib/sysqube/images
 
 $(eval $(call program,send-forged,$(IB)/testqube/send-forged.c,,))
 $(eval $(call program,probe,$(IB)/testqube/probe.c,,))
+$(eval $(call program,udp-load,$(IB)/testqube/udp-load.c,,))
 
 # What each image is made of; names of programs as in the recipe.
 image_bins = $(addprefix $(BUILD)/bin/,$(shell \

@@ -21,6 +21,7 @@
 #include "lib/mem.h"
 #include "lib/nl.h"
 #include "lib/sandbox.h"
+#include "netvm/forward_apply.h"
 #include "netvm/uplink_link.h"
 #include "netvm/uplink_nft.h"
 #include "netvm/uplink_state.h"
@@ -42,6 +43,7 @@ struct netvmd {
     struct loop *loop;
     struct qdb *qdb;
     struct uplink_link *link;
+    struct forward_apply *forward;
     struct loop_timer *settle;
     int facts_fd;
     int state_dir;
@@ -57,8 +59,10 @@ struct netvmd {
 
 /* ---- set-up, as root ---- */
 
+/* Port forwards are closed until dom0's list was read. */
 static int load_table(void)
 {
+    static const struct uplink_forwards none;
     struct nl *nl = NULL;
     struct nft *b = NULL;
     unsigned msg = 0;
@@ -66,7 +70,7 @@ static int load_table(void)
 
     if (r < 0)
         return r;
-    uplink_nft_build(b);
+    uplink_nft_build(b, &none);
     r = nl_new(NETLINK_NETFILTER, 0, &nl);
     if (r == 0)
         r = nft_commit(b, nl, &msg);
@@ -221,6 +225,10 @@ static int set_up(struct netvmd *n)
         r = step("QubesDB", qdb_open(NULL, QDB_WAIT_MS, &n->qdb));
     if (r == 0)
         r = step("QubesDB watch", qdb_watch(n->qdb, UPLINK_CONF_PREFIX));
+    if (r == 0)
+        r = step("QubesDB watch", qdb_watch(n->qdb, UPLINK_FORWARD_KEY));
+    if (r == 0)
+        r = step("port forwards", forward_apply_new(n->qdb, &n->forward));
     if (r == 0)
         r = step(DHCP_FACTS_SOCKET, open_facts(&n->facts_fd));
     return r;
@@ -395,28 +403,45 @@ static void settle_soon(struct netvmd *n)
     n->settling = loop_timer_start(n->settle, SETTLE_MS) == 0;
 }
 
+/* Watch events may be read together with any answer, so they are looked for
+ * after every work with QubesDB. */
+static void drain_keys(struct netvmd *n)
+{
+    char path[QDB_PATH_MAX];
+    bool forwards;
+    int r;
+
+    do {
+        forwards = false;
+        while ((r = qdb_next_event(n->qdb, path)) > 0) {
+            if (strcmp(path, UPLINK_FORWARD_KEY) == 0)
+                forwards = true;
+            else
+                settle_soon(n);
+        }
+        if (r == 0 && forwards)
+            r = forward_apply_now(n->forward);
+    } while (r == 0 && forwards);
+    if (r < 0) {
+        log_err("QubesDB: %s", err_text(r));
+        loop_stop(n->loop, 1);
+    }
+}
+
 static void on_settled(void *arg)
 {
     struct netvmd *n = arg;
 
     n->settling = false;
     read_desired(n);
+    drain_keys(n);
 }
 
 static void on_qdb(int fd, unsigned events, void *arg)
 {
-    struct netvmd *n = arg;
-    char path[QDB_PATH_MAX];
-    int r;
-
     (void)fd;
     (void)events;
-    while ((r = qdb_next_event(n->qdb, path)) > 0)
-        settle_soon(n);
-    if (r < 0) {
-        log_err("QubesDB: %s", err_text(r));
-        loop_stop(n->loop, 1);
-    }
+    drain_keys(arg);
 }
 
 static void on_link(int fd, unsigned events, void *arg)
@@ -487,6 +512,7 @@ static void on_facts(int fd, unsigned events, void *arg)
         return;
     save_records(n);
     publish(n);
+    drain_keys(n);
 }
 
 static void on_signal(int signo, void *arg)
@@ -558,5 +584,8 @@ int main(int argc, char **argv)
     snprintf(n.resolv, sizeof(n.resolv), "?"); /* unlike any: write once */
     load_records(&n);
     read_desired(&n);
+    if (step("port forwards", forward_apply_now(n.forward)) < 0)
+        return 1;
+    drain_keys(&n);
     return loop_run(n.loop);
 }

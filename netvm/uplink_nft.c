@@ -1,16 +1,21 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
-/* The table inet sysqube-uplink. pure. Fed by constants only; see
- * uplink_nft.h. Numbers: RFC 792, RFC 4443, RFC 4861, RFC 2131, RFC 8415. */
+/* The table inet sysqube-uplink. pure. Fed by constants and the list of
+ * forwards; see uplink_nft.h. Numbers: RFC 792, RFC 4443, RFC 4861, RFC 2131,
+ * RFC 8415. */
 #include "netvm/uplink_nft.h"
 
 #include <netinet/in.h>
+#include <sys/socket.h>
 
 #include "lib/mem.h"
 #include "netvm/uplink_name.h"
 
 #define VIF UPLINK_VIF_PREFIX "*"
 #define PRIO_FILTER 0
+#define PRIO_DSTNAT (-100)
 #define PRIO_SRCNAT 100
+#define FORWARDS "forwards"
+#define TRANSLATE "translate"
 
 #define PORT_DNS 53
 #define PORT_DHCP4_SERVER 67
@@ -160,11 +165,24 @@ static void build_input(struct nft *b)
     drop_rest(b, "input", "closed-input");
 }
 
+/* What was translated on its way in goes on only as long as its forward is
+ * declared: a connection whose forward went ends, too. */
+static void forward_translated(struct nft *b)
+{
+    struct nft_rule *r = nft_rule_begin(b, "forward");
+
+    nft_match_iifname(r, VIF, true);
+    nft_match_ct_dnat(r);
+    nft_goto(r, FORWARDS);
+    nft_rule_end(b, r);
+}
+
 static void build_forward(struct nft *b)
 {
     struct nft_rule *r;
 
     nft_base_chain(b, "forward", "filter", NFT_HOOK_FORWARD, PRIO_FILTER, true);
+    forward_translated(b);
     accept_known(b, "forward");
     r = nft_rule_begin(b, "forward");
     nft_match_iifname(r, VIF, false);
@@ -192,12 +210,84 @@ static void build_nat(struct nft *b)
     nft_rule_end(b, r);
 }
 
-void uplink_nft_build(struct nft *b)
+/* The translation, only of what is not yet a connection, as for every chain
+ * of type nat. */
+static void build_translation(struct nft *b)
+{
+    struct nft_rule *r;
+
+    nft_base_chain(b, "prerouting", "nat", NFT_HOOK_PREROUTING, PRIO_DSTNAT,
+                   false);
+    r = nft_rule_begin(b, "prerouting");
+    nft_match_iifname(r, VIF, true);
+    nft_goto(r, TRANSLATE);
+    nft_rule_end(b, r);
+}
+
+static void match_from(struct nft_rule *r, const struct uplink_forward *f)
+{
+    nft_match_nfproto(r, f->dst.family == AF_INET ? NFT_NH_V4 : NFT_NH_V6);
+    if (f->from.addr.family && f->from.prefix > 0)
+        nft_match_saddr(r, &f->from, false);
+}
+
+static void translate(struct nft *b, const struct uplink_forward *f)
+{
+    struct nft_rule *r = nft_rule_begin(b, TRANSLATE);
+
+    match_from(r, f);
+    nft_match_l4proto(r, f->l4proto);
+    nft_match_dport(r, f->uplink_port, f->uplink_port);
+    nft_dnat(r, &f->dst, f->dst_port);
+    nft_rule_end(b, r);
+}
+
+static void let_in(struct nft *b, const struct uplink_forward *f)
+{
+    struct nft_rule *r = nft_rule_begin(b, FORWARDS);
+    struct ipnet dst = {f->dst, (uint8_t)(8 * ipaddr_len(&f->dst))};
+
+    nft_match_oifname(r, VIF, false);
+    match_from(r, f);
+    nft_match_daddr(r, &dst, false);
+    nft_match_l4proto(r, f->l4proto);
+    nft_match_dport(r, f->dst_port, f->dst_port);
+    nft_accept(r);
+    nft_rule_end(b, r);
+}
+
+static void fill_forwards(struct nft *b, const struct uplink_forwards *l)
+{
+    struct nft_rule *r = nft_rule_begin(b, FORWARDS);
+
+    /* ICMP errors, which are of the connection's state, too */
+    nft_match_ct_state(r, NFT_CT_RELATED);
+    nft_accept(r);
+    nft_rule_end(b, r);
+    for (size_t i = 0; i < l->n; i++) {
+        translate(b, &l->v[i]);
+        let_in(b, &l->v[i]);
+    }
+    drop_rest(b, FORWARDS, "closed-forward");
+}
+
+void uplink_nft_forwards(struct nft *b, const struct uplink_forwards *l)
+{
+    nft_chain_flush(b, TRANSLATE);
+    nft_chain_flush(b, FORWARDS);
+    fill_forwards(b, l);
+}
+
+void uplink_nft_build(struct nft *b, const struct uplink_forwards *l)
 {
     nft_table_reset(b);
     nft_counter_add(b, "closed-input");
     nft_counter_add(b, "closed-forward");
+    nft_chain_add(b, TRANSLATE);
+    nft_chain_add(b, FORWARDS);
+    fill_forwards(b, l);
     build_input(b);
     build_forward(b);
     build_nat(b);
+    build_translation(b);
 }

@@ -1,13 +1,15 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /* NetVM's own nftables table, inet sysqube-uplink: closed input, forwarding
- * from clients to the uplink only, masquerade where it leaves. pure (builds
- * the batch; sending it is nft_commit()). Fed by nothing: the table is the
- * same in every NetVM, whatever the uplink is called. Does not do
- * anti-spoofing (vifd's table does, before connection tracking). */
+ * from clients to the uplink, masquerade where it leaves, and declared port
+ * forwards the other way. pure (builds the batch; sending it is
+ * nft_commit()). Fed by the checked list of forwards; the rest is the same in
+ * every NetVM, whatever the uplink is called. Does not do anti-spoofing
+ * (vifd's table does, before connection tracking). */
 #ifndef SQ_NETVM_UPLINK_NFT_H
 #define SQ_NETVM_UPLINK_NFT_H
 
 #include "lib/nft.h"
+#include "netvm/uplink_forward.h"
 
 #define UPLINK_NFT_TABLE "sysqube-uplink"
 #define UPLINK_DNS1 "10.139.1.1" /* spec: virtual DNS, IPv4 only */
@@ -15,7 +17,12 @@
 
 /** Add the whole table to a batch made for UPLINK_NFT_TABLE: whatever the
  *  table held before is gone in the same transaction. Errors stay in the
- *  batch, see nft_error(). */
-void uplink_nft_build(struct nft *b);
+ *  batch, see nft_error().
+ *  @param l  forwards in the order of their keys: the first that fits a
+ *            packet counts */
+void uplink_nft_build(struct nft *b, const struct uplink_forwards *l);
+
+/** Replaces the forwards of a table that is there already, and nothing else. */
+void uplink_nft_forwards(struct nft *b, const struct uplink_forwards *l);
 
 #endif

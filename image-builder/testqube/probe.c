@@ -67,8 +67,8 @@ static int number(const char *text, int max)
     return (int)value;
 }
 
-static int target_parse(const char *addr, const char *port,
-                        const char *timeout, struct target *ret)
+static int target_parse(const char *addr, const char *port, const char *timeout,
+                        struct target *ret)
 {
     struct sockaddr_in *v4 = (void *)&ret->addr;
     struct sockaddr_in6 *v6 = (void *)&ret->addr;
@@ -150,8 +150,8 @@ static const char *probe_udp(const struct target *t, long long end_ms,
 }
 
 /* True for the reply to our echo request. */
-static int is_our_reply(const struct target *t, const uint8_t *data,
-                        size_t len, uint16_t id)
+static int is_our_reply(const struct target *t, const uint8_t *data, size_t len,
+                        uint16_t id)
 {
     struct icmphdr h;
     size_t skip = 0;
@@ -181,7 +181,7 @@ static const char *probe_ping(const struct target *t, long long end_ms)
     if (v4) {
         uint32_t sum = (uint32_t)htons(ICMP_ECHO << 8) + id;
 
-        h.checksum = (uint16_t)~((sum & 0xffff) + (sum >> 16));
+        h.checksum = (uint16_t) ~((sum & 0xffff) + (sum >> 16));
     }
     if (fd < 0)
         return "error";
@@ -227,6 +227,5 @@ int main(int argc, char **argv)
     else
         answer = probe_ping(&t, start_ms + t.timeout_ms);
     printf("%s %lld\n", answer, now_ms() - start_ms);
-    return strcmp(answer, "open") == 0 || strcmp(answer, "reply") == 0 ? 0
-                                                                       : 1;
+    return strcmp(answer, "open") == 0 || strcmp(answer, "reply") == 0 ? 0 : 1;
 }

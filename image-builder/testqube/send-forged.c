@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
-/* send-forged: send packets whose source address is not ours, to see that
- * they are dropped. effect (one raw socket). Test tool of the testqube image
+/* send-forged: send packets whose source address is not ours, or whose IPv6
+ * extension headers no program sends, to see what becomes of them. effect
+ * (one raw socket). Test tool of the testqube image
  * only. Fed by the lab's tester (trusted). Answers are not awaited. */
 #include <arpa/inet.h>
 #include <errno.h>
@@ -20,7 +21,10 @@
 #define PAYLOAD "forged"
 #define SOURCE_PORT 4000
 #define HOP_LIMIT 64
-#define PACKET_MAX 128
+#define PACKET_MAX 256
+/* Each extension header here is one unit of 8 bytes. */
+#define EXT_BYTES 8
+#define EXTS_MAX 8
 
 struct packet {
     int family;
@@ -30,12 +34,25 @@ struct packet {
         struct in6_addr v6;
     } src, dst;
     unsigned port;
+    uint8_t exts[EXTS_MAX]; /* protocol numbers, outermost first */
+    size_t n_exts;
+};
+
+static const struct {
+    const char *name;
+    uint8_t protocol;
+} ext_names[] = {
+    {"hop", IPPROTO_HOPOPTS},
+    {"dst", IPPROTO_DSTOPTS},
+    {"routing", IPPROTO_ROUTING},
+    {"fragment", IPPROTO_FRAGMENT},
 };
 
 static const char usage[] =
-    "usage: send-forged SRC DST udp PORT [COUNT]\n"
-    "       send-forged SRC DST icmp [COUNT]\n"
-    "SRC and DST are both IPv4 or both IPv6 addresses.\n";
+    "usage: send-forged SRC DST udp PORT [COUNT [EXT,...]]\n"
+    "       send-forged SRC DST icmp [COUNT [EXT,...]]\n"
+    "SRC and DST are both IPv4 or both IPv6 addresses; EXT is an IPv6\n"
+    "extension header: hop, dst, routing, fragment (the only one).\n";
 
 /* Internet checksum (RFC 1071) over pieces of even length but the last. */
 static uint32_t sum_add(uint32_t sum, const void *data, size_t len)
@@ -94,6 +111,24 @@ static size_t put_upper(const struct packet *p, uint8_t *out)
     return sizeof(h);
 }
 
+/* The extension headers, each of 8 bytes; returns their length. The padding
+ * option (type 1, length 4) fills hop-by-hop and destination options; zeros
+ * are a routing header without segments and a fragment that is whole. */
+static size_t put_exts(const struct packet *p, uint8_t *out)
+{
+    for (size_t i = 0; i < p->n_exts; i++) {
+        uint8_t *ext = out + i * EXT_BYTES;
+
+        memset(ext, 0, EXT_BYTES);
+        ext[0] = i + 1 < p->n_exts ? p->exts[i + 1] : (uint8_t)p->protocol;
+        if (p->exts[i] == IPPROTO_HOPOPTS || p->exts[i] == IPPROTO_DSTOPTS) {
+            ext[2] = 1;
+            ext[3] = 4;
+        }
+    }
+    return p->n_exts * EXT_BYTES;
+}
+
 /* The whole packet; returns its length. The kernel fills in the checksum of
  * an IPv4 header. */
 static size_t put_packet(const struct packet *p, uint8_t *out)
@@ -112,12 +147,13 @@ static size_t put_packet(const struct packet *p, uint8_t *out)
         memcpy(out, &h, sizeof(h));
         return len;
     }
-    size_t upper = put_upper(p, out + sizeof(struct ip6_hdr));
+    size_t exts = put_exts(p, out + sizeof(struct ip6_hdr));
+    size_t upper = exts + put_upper(p, out + sizeof(struct ip6_hdr) + exts);
     struct ip6_hdr h = {.ip6_src = p->src.v6, .ip6_dst = p->dst.v6};
 
     h.ip6_flow = htonl(6u << 28);
     h.ip6_plen = htons((uint16_t)upper);
-    h.ip6_nxt = (uint8_t)p->protocol;
+    h.ip6_nxt = p->n_exts ? p->exts[0] : (uint8_t)p->protocol;
     h.ip6_hlim = HOP_LIMIT;
     memcpy(out, &h, sizeof(h));
     return sizeof(h) + upper;
@@ -161,6 +197,25 @@ static unsigned number(const char *text, unsigned max)
     return (unsigned)value;
 }
 
+/* A list of extension headers; it is changed. */
+static int exts_parse(char *text, struct packet *ret)
+{
+    char *rest = text;
+
+    for (char *word; (word = strsep(&rest, ","));) {
+        size_t i = 0;
+
+        while (i < sizeof(ext_names) / sizeof(ext_names[0]) &&
+               strcmp(word, ext_names[i].name) != 0)
+            i++;
+        if (i == sizeof(ext_names) / sizeof(ext_names[0]) ||
+            ret->n_exts == EXTS_MAX || ret->family != AF_INET6)
+            return -EINVAL;
+        ret->exts[ret->n_exts++] = ext_names[i].protocol;
+    }
+    return 0;
+}
+
 static int parse(int argc, char **argv, struct packet *ret, unsigned *count)
 {
     int next = 4;
@@ -178,13 +233,14 @@ static int parse(int argc, char **argv, struct packet *ret, unsigned *count)
             return -EINVAL;
         next = 5;
     } else if (strcmp(argv[3], "icmp") == 0) {
-        ret->protocol =
-            ret->family == AF_INET ? IPPROTO_ICMP : IPPROTO_ICMPV6;
+        ret->protocol = ret->family == AF_INET ? IPPROTO_ICMP : IPPROTO_ICMPV6;
     } else {
         return -EINVAL;
     }
     *count = argc > next ? number(argv[next], COUNT_MAX) : 1;
-    return *count && argc <= next + 1 ? 0 : -EINVAL;
+    if (argc > next + 1 && exts_parse(argv[next + 1], ret) < 0)
+        return -EINVAL;
+    return *count && argc <= next + 2 ? 0 : -EINVAL;
 }
 
 int main(int argc, char **argv)

@@ -202,6 +202,10 @@ void config_free(struct config *c);
  *  the kind. Call after plan_resolve(). @return 0; -EBADMSG */
 int config_check(struct config *c, struct problems *p);
 
+/** Is @p top the netvm of @p q, or a netvm above it? */
+bool config_is_below(const struct config_qube *q,
+                     const struct config_qube *top);
+
 /** Does this kind serve as a netvm? */
 bool config_provides(const struct config_qube *q);
 

@@ -137,7 +137,8 @@ static void check_kind(const struct config_qube *q, struct problems *p)
         problems_add(p, q->file, q->line[KEY_ADDRESS6],
                      "Address6= but IPv6 is off here; expected IPv6=yes in "
                      "this qube or in one above it");
-    if (q->has_firewall && (!q->up || q->up->kind != KIND_FIREWALLVM))
+    if (q->has_firewall &&
+        (q->up ? q->up->kind != KIND_FIREWALLVM : q->kind != KIND_QUBE))
         problems_add(p, q->file, q->line[KEY_RULE],
                      "[Firewall] but no firewall would enforce it; expected "
                      "NetVM= to name a qube of kind firewallvm");

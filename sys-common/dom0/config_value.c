@@ -420,6 +420,15 @@ bool config_provides(const struct config_qube *q)
     return q->kind == KIND_NETVM || q->kind == KIND_FIREWALLVM;
 }
 
+bool config_is_below(const struct config_qube *q, const struct config_qube *top)
+{
+    for (q = q->up; q; q = q->up) {
+        if (q == top)
+            return true;
+    }
+    return false;
+}
+
 const char *config_platform_name(enum config_platform p)
 {
     return platform_names[p];

@@ -10,7 +10,7 @@ $(eval $(call library,dom0pure,$(addprefix $(D0)/,config.c config_value.c \
   keyset.c plan.c problems.c request.c section.c)))
 # Files and sockets of both programs.
 $(eval $(call library,dom0,$(addprefix $(D0)/,config_load.c image.c \
-  control.c job.c manager.c manager_config.c platform.c report.c \
+  control.c job.c manager.c manager_config.c manager_vif.c platform.c report.c \
   rules_edit.c serve.c worker.c platform_netns.c netns_child.c \
   netns_console.c netns_link.c)))
 D0_PURE_LIBS := dom0pure device qubesdb rules lib

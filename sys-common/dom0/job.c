@@ -106,15 +106,22 @@ static struct job *job_new(struct jobs *j, enum kind kind,
     return o;
 }
 
+bool jobs_busy(const struct jobs *j)
+{
+    for (const struct job *o = j->first; o; o = o->next) {
+        if (o->kind != JOB_RULES)
+            return true;
+    }
+    return false;
+}
+
 static int new_order(struct jobs *j, enum kind kind, struct control_client *c,
                      struct config_qube *const *order, size_t n)
 {
     struct job *o;
 
-    for (o = j->first; o; o = o->next) {
-        if (o->kind != JOB_RULES)
-            return -EBUSY;
-    }
+    if (jobs_busy(j))
+        return -EBUSY;
     o = job_new(j, kind, c);
     if (!o)
         return -ENOMEM;

@@ -20,6 +20,8 @@ void jobs_step(struct jobs *j);
 /** The client is no more: its jobs go on in silence. */
 void jobs_forget(struct jobs *j, const struct control_client *c);
 
+/** Does an up or down run? */
+bool jobs_busy(const struct jobs *j);
 /** Start qubes in order.
  *  @param order  result of plan_up()
  *  @return 0; -EBUSY another up or down runs; -ENOMEM */

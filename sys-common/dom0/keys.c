@@ -142,15 +142,6 @@ static void add_behind_one(struct keys_build *b, const struct ipaddr *front,
     ++*io_n;
 }
 
-static bool is_below(const struct config_qube *q, const struct config_qube *top)
-{
-    for (q = q->up; q; q = q->up) {
-        if (q == top)
-            return true;
-    }
-    return false;
-}
-
 /* What lives behind a client that is a provider itself: everything active
  * below it. */
 static void add_behind(struct keys_build *b, const struct keys_world *w,
@@ -161,7 +152,7 @@ static void add_behind(struct keys_build *b, const struct keys_world *w,
     for (size_t i = 0; i < w->cfg->n; i++) {
         const struct config_qube *c = w->cfg->qubes[i];
 
-        if (!w->run[i].active || !is_below(c, client))
+        if (!w->run[i].active || !config_is_below(c, client))
             continue;
         add_behind_one(b, &client->ip4, &c->ip4, &n);
         add_behind_one(b, &client->ip4, &c->ip6, &n);

@@ -54,7 +54,7 @@ static void put_rule(struct keys_build *b, const char *base,
     }
 }
 
-/* The rules of one client for one address. */
+/* The rules of client c for one address. */
 static void put_rules(struct keys_build *b, const struct keys_world *w,
                       const struct config_qube *c, const struct ipaddr *src)
 {
@@ -79,10 +79,24 @@ static void put_rules(struct keys_build *b, const struct keys_world *w,
     }
 }
 
+static void put_source(struct keys_build *b, const struct keys_world *w,
+                       const struct config_qube *list, const struct ipaddr *src)
+{
+    if (src->family)
+        put_rules(b, w, list, src);
+}
+
 void keys_put_client_rules(struct keys_build *b, const struct keys_world *w,
                            const struct config_qube *c)
 {
-    put_rules(b, w, c, &c->ip4);
-    if (c->ip6.family)
-        put_rules(b, w, c, &c->ip6);
+    put_source(b, w, c, &c->ip4);
+    put_source(b, w, c, &c->ip6);
+    for (size_t i = 0; config_provides(c) && i < w->cfg->n; i++) {
+        const struct config_qube *q = w->cfg->qubes[i];
+
+        if (!w->run[i].active || !config_is_below(q, c))
+            continue;
+        put_source(b, w, c, &q->ip4);
+        put_source(b, w, c, &q->ip6);
+    }
 }

@@ -106,18 +106,6 @@ const char *manager_status(const struct manager *m, size_t index,
     return w ? keyset_get(worker_status(w), path) : NULL;
 }
 
-const char *manager_vif_status(const struct manager *m, size_t index)
-{
-    int up = manager_netvm(m, index);
-    char path[QDB_REC_PATH];
-
-    if (up < 0 || !m->qubes[index]->has_domid)
-        return NULL;
-    snprintf(path, sizeof(path), "/sysqube-status/vif/%u.0",
-             m->qubes[index]->domid);
-    return manager_status(m, (size_t)up, path);
-}
-
 static bool says_up(const char *s)
 {
     return s && !strncmp(s, "up", 2) && (s[2] == ' ' || !s[2]);
@@ -132,7 +120,8 @@ bool manager_ready(const struct manager *m, size_t index, const char **ret_what)
     else if (c->kind == KIND_NETVM &&
              !says_up(manager_status(m, index, "/sysqube-status/uplink")))
         *ret_what = "its uplink is not up";
-    else if (c->up && !says_up(manager_vif_status(m, index)))
+    else if (c->up &&
+             (!m->qubes[index]->vif || !says_up(manager_vif_status(m, index))))
         *ret_what = "its network interface is not up in its netvm";
     else if (c->up &&
              !says_up(manager_status(m, index, "/sysqube-status/agent")))
@@ -140,77 +129,6 @@ bool manager_ready(const struct manager *m, size_t index, const char **ret_what)
     else
         return true;
     return false;
-}
-
-/* ---- vifs ---- */
-
-static void vif_of(const struct manager *m, size_t index, size_t up,
-                   struct platform_vif *v)
-{
-    const struct config_qube *c = m->cfg.qubes[index];
-    char a[IPADDR_TEXT_MAX], b[IPADDR_TEXT_MAX];
-
-    *v = (struct platform_vif){.client = m->qubes[index]->domid,
-                               .backend = m->qubes[up]->domid};
-    memcpy(v->mac, c->mac, sizeof(v->mac));
-    snprintf(v->ips, sizeof(v->ips), "%s%s%s", ipaddr_format(&c->ip4, a),
-             c->ip6.family ? " " : "",
-             c->ip6.family ? ipaddr_format(&c->ip6, b) : "");
-}
-
-static int attach(struct manager *m, size_t index)
-{
-    int up = manager_netvm(m, index);
-    struct platform_vif v;
-    int r;
-
-    if (up < 0)
-        return 0;
-    vif_of(m, index, (size_t)up, &v);
-    r = m->platform->ops->vif_attach(m->platform, &v);
-    m->qubes[index]->vif = !r;
-    return r;
-}
-
-static void detach(struct manager *m, size_t index)
-{
-    int up = manager_netvm(m, index);
-    struct platform_vif v;
-
-    if (up < 0 || !m->qubes[index]->vif)
-        return;
-    vif_of(m, index, (size_t)up, &v);
-    m->qubes[index]->vif = false;
-    if (m->platform->ops->vif_detach(m->platform, &v))
-        log_warn("%s: %s", m->cfg.qubes[index]->name, m->platform->why);
-}
-
-static void detach_clients(struct manager *m, size_t index)
-{
-    for (size_t i = 0; i < m->cfg.n; i++) {
-        if (manager_netvm(m, i) == (int)index) {
-            detach(m, i);
-            m->qubes[i]->vif_failed = false;
-        }
-    }
-}
-
-/* A netvm that came (back): its running clients are plugged in. */
-static void attach_clients(struct manager *m)
-{
-    for (size_t i = 0; i < m->cfg.n; i++) {
-        struct qube *q = m->qubes[i];
-        int up = manager_netvm(m, i);
-
-        if (up < 0 || q->vif || q->vif_failed ||
-            (q->state != QUBE_RUNNING && q->state != QUBE_STARTING) ||
-            m->qubes[up]->state != QUBE_RUNNING)
-            continue;
-        if (attach(m, i)) {
-            q->vif_failed = true;
-            log_err("%s: %s", m->cfg.qubes[i]->name, m->platform->why);
-        }
-    }
 }
 
 /* ---- start, and its undoing ---- */
@@ -233,11 +151,11 @@ static void clean_up(struct manager *m, size_t index)
 {
     struct qube *q = m->qubes[index];
 
-    detach_clients(m, index);
-    detach(m, index);
+    manager_vif_detach_clients(m, index);
+    manager_vif_detach(m, index);
     worker_free(q->worker);
     q->worker = NULL;
-    q->has_domid = q->active = q->vif_failed = false;
+    q->has_domid = q->active = q->vif_failed = q->held = false;
     q->domid = 0;
     manager_update(m);
     touch(m);
@@ -251,8 +169,8 @@ void manager_kill(struct manager *m, size_t index)
 
     if (!had && !q->active)
         return;
-    detach_clients(m, index);
-    detach(m, index);
+    manager_vif_detach_clients(m, index);
+    manager_vif_detach(m, index);
     if (had && m->platform->ops->destroy(m->platform, domid))
         log_err("%s: %s", m->cfg.qubes[index]->name, m->platform->why);
     if (had)
@@ -357,8 +275,10 @@ static int run_steps(struct manager *m, size_t index, const char **ret_step,
         snprintf(why, 512, "%s", text);
         return r;
     }
-    /* its rules are in the netvm before the domain exists */
-    q->active = true;
+    /* its rules are in the netvm before the domain exists, but never an
+     * older list together with its interface */
+    q->held = manager_vif_must_wait(m, index);
+    q->active = !q->held;
     manager_update(m);
     *ret_step = "create the domain";
     r = create(m, index);
@@ -374,7 +294,7 @@ static int run_steps(struct manager *m, size_t index, const char **ret_step,
     }
     manager_update(m);
     *ret_step = "attach the network interface";
-    r = attach(m, index);
+    r = q->held ? 0 : manager_vif_attach(m, index);
     if (!r) {
         *ret_step = "let the domain run";
         r = m->platform->ops->unpause(m->platform, q->domid);
@@ -535,7 +455,7 @@ static void on_tick(void *arg)
         restart_due(m, i);
     if (m->next_expiry_s && (uint64_t)time(NULL) >= m->next_expiry_s)
         manager_update(m);
-    attach_clients(m);
+    manager_vif_converge(m);
     (void)loop_timer_start(m->tick, 500);
     m->changed(m->arg);
 }

@@ -42,13 +42,15 @@ struct qube {
     struct manager *m;
     enum qube_state state;
     bool active;     /* its rules and addresses are in force */
+    bool held;       /* runs, but its netvm may still have an older list of
+                      * it: until that is gone it is not active */
     bool has_domid;  /* a domain exists */
     bool vif;        /* attached to its netvm */
     bool vif_failed; /* not tried again until either side restarts */
     uint32_t domid;
     uint64_t since_ms; /* of the state */
     struct worker *worker;
-    const char *died; /* why it last ended; static */
+    const char *died;       /* why it last ended; static */
     uint64_t restart_at_ms; /* 0: it is not to be started again */
     unsigned restarts;      /* in a row, each after a short life */
     struct manager_error error;
@@ -79,11 +81,21 @@ int manager_new(struct loop *loop, const char *dir,
 void manager_free(struct manager *m);
 
 /** Read the configuration again. Refused as a whole when it has complaints,
- *  or changes what a running qube's neighbours rely on (netvm, addresses,
- *  kind) or removes a running qube.
+ *  or changes the kind or an address of a running qube or removes it. A
+ *  running qube with another netvm is moved there, see manager_vif.c.
  *  @param images  compare the images with their manifests as well
  *  @return 0; -EBADMSG complaints in @p p; the old one then stays */
 int manager_reload(struct manager *m, bool images, struct problems *p);
+
+/** Makes a file's new text. @param ret  malloc'ed @return 0; -errno */
+typedef int (*manager_rewrite_fn)(struct text file, const void *arg, char **ret,
+                                  size_t *ret_len);
+/** Rewrite a file of the configuration and read everything again; the old
+ *  text is put back if the whole is not accepted.
+ *  @param file  copied first: it may be a name in the configuration
+ *  @return 0; -EBADMSG complaints in @p p; -errno of the file */
+int manager_rewrite(struct manager *m, const char *file, manager_rewrite_fn fn,
+                    const void *arg, struct problems *p);
 
 /** @return index in cfg.qubes; -ENOENT */
 int manager_find(const struct manager *m, const char *name);

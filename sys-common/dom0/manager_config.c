@@ -7,13 +7,15 @@
 #include "dom0/config_load.h"
 #include "dom0/manager_impl.h"
 #include "lib/err.h"
+#include "lib/io.h"
+#include "lib/mem.h"
 
-static bool same_for_neighbours(const struct config_qube *a,
-                                const struct config_qube *b)
+/* What a qube keeps as long as it runs. */
+static bool same_identity(const struct config_qube *a,
+                          const struct config_qube *b)
 {
-    return a->kind == b->kind && !strcmp(a->netvm, b->netvm) &&
-           ipaddr_eq(&a->ip4, &b->ip4) && a->has_ipv6 == b->has_ipv6 &&
-           (!a->has_ipv6 || ipaddr_eq(&a->ip6, &b->ip6)) &&
+    return a->kind == b->kind && ipaddr_eq(&a->ip4, &b->ip4) &&
+           (!a->has_ipv6 || !b->has_ipv6 || ipaddr_eq(&a->ip6, &b->ip6)) &&
            !memcmp(a->mac, b->mac, sizeof(a->mac));
 }
 
@@ -31,11 +33,25 @@ static void check_running(const struct manager *m, const struct config *now,
                          "the file is gone but the qube runs; expected "
                          "'sysqube down %s' first",
                          a->name);
-        else if (!same_for_neighbours(a, b))
+        else if (!same_identity(a, b))
             problems_add(p, b->file, 0,
-                         "Kind=, NetVM= or an address changed while the qube "
-                         "runs; expected 'sysqube down %s' first",
+                         "Kind= or an address changed while the qube runs; "
+                         "expected 'sysqube down %s' first",
                          a->name);
+    }
+}
+
+/* Running qubes that are to be plugged in elsewhere, or with an address more
+ * or less (IPv6= follows the netvm). */
+static void hold_moved(struct manager *m, const struct config *now)
+{
+    for (size_t i = 0; i < m->cfg.n; i++) {
+        const struct config_qube *a = m->cfg.qubes[i];
+        const struct config_qube *b = config_find(now, a->name);
+
+        if (b && manager_is_up(m->qubes[i]) &&
+            (strcmp(a->netvm, b->netvm) || a->has_ipv6 != b->has_ipv6))
+            manager_vif_hold(m, i);
     }
 }
 
@@ -91,10 +107,38 @@ int manager_reload(struct manager *m, bool images, struct problems *p)
         /* what the daemon itself was started with stays */
         now.d = m->cfg.d;
         check_running(m, &now, p);
-        r = problems_count(p) ? -EBADMSG : manager_take_config(m, &now);
+        r = problems_count(p) ? -EBADMSG : 0;
+        if (!r) {
+            hold_moved(m, &now);
+            r = manager_take_config(m, &now);
+        }
     }
     config_free(&now);
-    if (!r)
+    if (!r) {
         manager_update(m);
+        manager_vif_converge(m);
+    }
+    return r;
+}
+
+int manager_rewrite(struct manager *m, const char *file, manager_rewrite_fn fn,
+                    const void *arg, struct problems *p)
+{
+    CLEANUP_FREE char *path = strdup(file); /* a reload frees the names */
+    CLEANUP_FREE char *old = NULL;
+    CLEANUP_FREE char *text = NULL;
+    size_t old_len, len;
+    int r =
+        path ? io_read_file(path, CONFIG_FILE_MAX, &old, &old_len) : -ENOMEM;
+
+    if (!r)
+        r = fn((struct text){old, old_len}, arg, &text, &len);
+    if (!r)
+        r = io_write_file(path, text, len, 0644);
+    if (r)
+        return r;
+    r = manager_reload(m, false, p);
+    if (r)
+        (void)io_write_file(path, old, old_len, 0644);
     return r;
 }

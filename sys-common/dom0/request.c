@@ -20,6 +20,7 @@
 #define M_TEXT 0x20u   /* required */
 #define M_WAS 0x40u    /* optional */
 #define M_FILE 0x80u   /* optional */
+#define M_NETVM 0x100u /* required */
 
 static const struct {
     const char *name;
@@ -34,6 +35,7 @@ static const struct {
     [REQ_FW_RESET] = {"firewall-reset", M_QUBE},
     [REQ_FW_APPLY] = {"firewall-apply", M_QUBE | M_TEXT | M_WAS | M_FILE},
     [REQ_FW_RELOAD] = {"firewall-reload", M_NAMES},
+    [REQ_NETVM] = {"netvm", M_QUBE | M_NETVM},
     [REQ_USB_LIST] = {"usb-list", 0},
     [REQ_KEYS] = {"keys", M_QUBE},
     [REQ_CONSOLE] = {"console", M_QUBE},
@@ -144,6 +146,15 @@ static int take_qube(json_t *v, struct request *r)
     return take_name(v, r->qube);
 }
 
+static int take_netvm(json_t *v, struct request *r)
+{
+    if (json_is_string(v) && !strcmp(json_string_value(v), "none")) {
+        strcpy(r->netvm, "none");
+        return 0;
+    }
+    return take_name(v, r->netvm);
+}
+
 static const struct {
     const char *name;
     unsigned bit;
@@ -158,6 +169,7 @@ static const struct {
     {"text", M_TEXT, take_list, "a rule list of at most 1 MiB"},
     {"was", M_WAS, take_was, "a rule list of at most 1 MiB"},
     {"file", M_FILE, take_file, "a file's name"},
+    {"netvm", M_NETVM, take_netvm, "a qube's name or none"},
 };
 
 static int take_members(json_t *o, unsigned allowed, unsigned *ret_have,
@@ -215,6 +227,10 @@ static int take_object(json_t *o, struct request *r, char why[REQUEST_WHY_MAX])
     }
     if ((ops[i].members & M_TEXT) && !(have & M_TEXT)) {
         snprintf(why, REQUEST_WHY_MAX, "'%s' without a text", op);
+        return -EBADMSG;
+    }
+    if ((ops[i].members & M_NETVM) && !(have & M_NETVM)) {
+        snprintf(why, REQUEST_WHY_MAX, "'%s' without a netvm", op);
         return -EBADMSG;
     }
     if ((r->op == REQ_FW_ADD && !r->n_words) ||

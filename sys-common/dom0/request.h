@@ -27,6 +27,7 @@ enum request_op {
     REQ_FW_RESET,
     REQ_FW_APPLY,
     REQ_FW_RELOAD,
+    REQ_NETVM,
     REQ_USB_LIST,
     REQ_KEYS,
     REQ_CONSOLE,
@@ -38,7 +39,7 @@ struct request {
     enum request_op op;
     char (*names)[CONFIG_NAME_MAX]; /* up, down; owned */
     size_t n_names;
-    char qube[CONFIG_NAME_MAX];     /* firewall, keys, console */
+    char qube[CONFIG_NAME_MAX];     /* firewall, netvm, keys, console */
     char *words[REQUEST_WORDS_MAX]; /* of a rule; owned */
     int n_words;
     char *text;      /* fw apply: the list; owned */
@@ -46,7 +47,8 @@ struct request {
     char *file;      /* fw apply: where the text is from; NULL; owned */
     bool has_number; /* fw add: insert before; fw del: which */
     uint32_t number;
-    bool force; /* down, although qubes hang on it */
+    char netvm[CONFIG_NAME_MAX]; /* netvm: the new one, perhaps "none" */
+    bool force;                  /* down, although qubes hang on it */
 };
 
 /** Parse a line (without its newline).

@@ -10,7 +10,6 @@
 #include "dom0/fw_profile.h"
 #include "dom0/section.h"
 #include "lib/err.h"
-#include "lib/io.h"
 #include "lib/log.h"
 #include "lib/mem.h"
 
@@ -199,28 +198,20 @@ static int try_list(const struct manager *m, const struct request *r,
     return k;
 }
 
-/* Rewrites the file and reads everything again; puts the old text back if
- * the whole is not accepted. */
+static int rewrite(struct text file, const void *arg, char **ret,
+                   size_t *ret_len)
+{
+    return section_rewrite(file, arg, ret, ret_len);
+}
+
 static int store(struct manager *m, const char *file, const struct fw_items *l,
                  struct manager_error *e, const char *qube, struct problems *p)
 {
-    CLEANUP_FREE char *old = NULL;
-    CLEANUP_FREE char *text = NULL;
-    size_t old_len, len;
-    int r = io_read_file(file, CONFIG_FILE_MAX, &old, &old_len);
+    int r = manager_rewrite(m, file, rewrite, l, p);
 
-    if (!r)
-        r = section_rewrite((struct text){old, old_len}, l, &text, &len);
-    if (!r)
-        r = io_write_file(file, text, len, 0644);
-    if (r) {
+    if (r && !problems_count(p))
         (void)refuse(e, qube, "store the rules", "look at the file", "%s: %s",
                      file, err_text(r));
-        return r;
-    }
-    r = manager_reload(m, false, p);
-    if (r)
-        (void)io_write_file(file, old, old_len, 0644);
     return r;
 }
 
@@ -343,7 +334,6 @@ int rules_edit(struct manager *m, const struct request *r, uint64_t now_s,
     struct rules_edit out = {.hidden_by = -1};
     struct before before = {0};
     struct list list = {0};
-    char *file = NULL;
     size_t i = 0;
     int k = manager_reload(m, false, p);
 
@@ -355,11 +345,7 @@ int rules_edit(struct manager *m, const struct request *r, uint64_t now_s,
     k = k ? k : edit_list(&list, r, now_s, &out, err, p);
     k = k ? k : try_list(m, r, &list.items, err, p);
     k = k ? k : before_take(m, &before);
-    if (!k) {
-        file = strdup(list.q->file); /* freed by the reload */
-        k = file ? store(m, file, &list.items, err, r->qube, p) : -ENOMEM;
-        free(file);
-    }
+    k = k ? k : store(m, list.q->file, &list.items, err, r->qube, p);
     fw_items_free(&list.items);
     free(list.from);
     if (!k) {
@@ -389,36 +375,44 @@ static bool is_noted(const struct rules_edit *e, const char *netvm,
     return false;
 }
 
-/* Unchanged lists of one qube: their signal keys alone are written. */
+/* The unchanged list of one address: its signal key alone is written. */
+static int signal_source(struct manager *m, size_t firewall,
+                         const struct ipaddr *src, struct rules_edit *ret)
+{
+    char ip[IPADDR_TEXT_MAX], path[QDB_REC_PATH];
+    struct job_source *v;
+
+    if (!src->family ||
+        is_noted(ret, m->cfg.qubes[firewall]->name, ipaddr_format(src, ip)))
+        return 0;
+    v = reallocarray(ret->src, ret->n_src + 1, sizeof(*v));
+    if (!v)
+        return -ENOMEM;
+    ret->src = v;
+    note_source(m, firewall, ip, ret);
+    snprintf(path, sizeof(path), "/qubes-firewall/%s", ip);
+    return worker_signal(m->qubes[firewall]->worker, path);
+}
+
+/* A qube's list, and if it is a provider the same of all behind it. */
 static int signal_qube(struct manager *m, size_t index, struct rules_edit *ret)
 {
-    const struct config_qube *q = m->cfg.qubes[index];
-    const struct ipaddr *both[] = {&q->ip4, &q->ip6};
-    int up = manager_netvm(m, index);
+    const struct config_qube *top = m->cfg.qubes[index];
+    int up = manager_netvm(m, index), r = 0;
 
     if (up < 0 || !m->qubes[index]->active ||
         m->cfg.qubes[up]->kind != KIND_FIREWALLVM ||
         m->qubes[up]->state != QUBE_RUNNING)
         return 0;
-    for (size_t k = 0; k < 2; k++) {
-        char ip[IPADDR_TEXT_MAX], path[QDB_REC_PATH];
-        struct job_source *v;
+    for (size_t i = 0; !r && i < m->cfg.n; i++) {
+        const struct config_qube *q = m->cfg.qubes[i];
 
-        if (!both[k]->family)
+        if (q != top && !(m->qubes[i]->active && config_is_below(q, top)))
             continue;
-        ipaddr_format(both[k], ip);
-        if (is_noted(ret, q->up->name, ip))
-            continue;
-        v = reallocarray(ret->src, ret->n_src + 1, sizeof(*v));
-        if (!v)
-            return -ENOMEM;
-        ret->src = v;
-        note_source(m, (size_t)up, ip, ret);
-        snprintf(path, sizeof(path), "/qubes-firewall/%s", ip);
-        if (worker_signal(m->qubes[up]->worker, path))
-            return -ENOMEM;
+        r = signal_source(m, (size_t)up, &q->ip4, ret);
+        r = r ? r : signal_source(m, (size_t)up, &q->ip6, ret);
     }
-    return 0;
+    return r;
 }
 
 int rules_reload(struct manager *m, const struct request *r,

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
-/* The [Firewall] section, text to text. pure. See section.h. */
+/* Sections of a qube's file, text to text. pure. See section.h. */
 #include "dom0/section.h"
 
 #include <stdbool.h>
@@ -275,6 +275,76 @@ int section_rewrite(struct text file, const struct fw_items *items, char **ret,
     if (r) {
         free(o.p);
         return r;
+    }
+    *ret = o.p;
+    if (ret_len)
+        *ret_len = o.len;
+    return 0;
+}
+
+/* ---- one value ---- */
+
+/* The key of a line "Key=value". */
+static bool key_of_line(struct text line, struct text *ret)
+{
+    const char *eq = memchr(line.p, '=', line.len);
+
+    if (!line.len || line.p[0] == '#' || line.p[0] == ';' || !eq)
+        return false;
+    *ret = trimmed((struct text){line.p, (size_t)(eq - line.p)});
+    return true;
+}
+
+/* Where the value's line goes: bytes [from, to) of the file are replaced. */
+static bool place_of(struct text file, const char *section, const char *key,
+                     size_t *ret_from, size_t *ret_to)
+{
+    struct text rest = file, line, name;
+    bool inside = false, found = false;
+
+    while (take_line(&rest, &line)) {
+        struct text t = trimmed(line);
+        size_t end = (size_t)(rest.p - file.p);
+
+        if (t.len && t.p[0] == '[') {
+            inside = text_eq(t, section);
+        } else if (!inside || !key_of_line(line, &name)) {
+            continue;
+        } else if (text_eq(name, key)) {
+            *ret_from = end - line.len;
+            *ret_to = end;
+            return true;
+        }
+        if (inside) {
+            *ret_from = *ret_to = end;
+            found = true;
+        }
+    }
+    return found;
+}
+
+int section_set(struct text file, const char *section, const char *key,
+                const char *value, char **ret, size_t *ret_len)
+{
+    size_t from = file.len, to = file.len;
+    bool found = place_of(file, section, key, &from, &to);
+    struct out o = {0};
+
+    put(&o, file.p, from);
+    if (o.len && o.p[o.len - 1] != '\n')
+        put(&o, "\n", 1);
+    if (!found) {
+        put(&o, section, strlen(section));
+        put(&o, "\n", 1);
+    }
+    put(&o, key, strlen(key));
+    put(&o, "=", 1);
+    put(&o, value, strlen(value));
+    put(&o, "\n", 1);
+    put(&o, file.p + to, file.len - to);
+    if (o.err) {
+        free(o.p);
+        return o.err;
     }
     *ret = o.p;
     if (ret_len)

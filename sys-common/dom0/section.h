@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
-/* Rewriting the [Firewall] section of a qube's file, every other line and
- * comment kept. pure, text to text. Fed by the administrator's file and by
- * rules that were parsed. The file is the one store of rules. */
+/* Rewriting the [Firewall] section or one value of a qube's file, every other
+ * line and comment kept. pure, text to text. Fed by the administrator's file
+ * and by rules that were parsed. The file is the one store of rules. */
 #ifndef SQ_DOM0_SECTION_H
 #define SQ_DOM0_SECTION_H
 
@@ -21,5 +21,14 @@
  *  @return 0; -ENOMEM; -ENOBUFS the text would pass CONFIG_FILE_MAX */
 int section_rewrite(struct text file, const struct fw_items *items, char **ret,
                     size_t *ret_len);
+
+/** The text with one value of a section replaced: the line of the key that is
+ *  there, else a new line behind the last one of the section with a key, else
+ *  a new section at the end.
+ *  @param section  as "[Qube]"
+ *  @param ret      as of section_rewrite()
+ *  @return 0; -ENOMEM; -ENOBUFS the text would pass CONFIG_FILE_MAX */
+int section_set(struct text file, const char *section, const char *key,
+                const char *value, char **ret, size_t *ret_len);
 
 #endif

@@ -12,6 +12,7 @@
 #include "dom0/report.h"
 #include "dom0/request.h"
 #include "dom0/rules_edit.h"
+#include "dom0/section.h"
 #include "lib/err.h"
 #include "lib/log.h"
 
@@ -212,7 +213,7 @@ static void not_edited(struct control_client *c, const char *qube, int k,
     else if (err->step)
         control_send(c, report_error(err));
     else
-        send_error(c, qube, "change the rules", "", "%s", err_text(k));
+        send_error(c, qube, "change the file", "", "%s", err_text(k));
 }
 
 static void do_fw_reload(struct serve *s, struct control_client *c,
@@ -251,6 +252,48 @@ static void do_edit(struct serve *s, struct control_client *c,
     if (e.hidden_by >= 0)
         json_object_set_new(o, "hidden_by", json_integer(e.hidden_by));
     edited(s, c, r->qube, &e, o);
+    problems_free(&p);
+}
+
+/* ---- netvm ---- */
+
+static int set_netvm(struct text file, const void *arg, char **ret,
+                     size_t *ret_len)
+{
+    return section_set(file, "[Qube]", "NetVM", arg, ret, ret_len);
+}
+
+/* A running qube is moved: the answer comes when it is wired there. */
+static void do_netvm(struct serve *s, struct control_client *c,
+                     const struct request *r)
+{
+    struct config_qube *order[CONFIG_QUBES_MAX];
+    struct manager_error err = {0};
+    struct problems p = {0};
+    int i, k;
+
+    if (jobs_busy(s->jobs)) {
+        begun(c, -EBUSY);
+        return;
+    }
+    if (!reload(s, c, false))
+        return;
+    i = find(s, c, r->qube);
+    if (i < 0)
+        return;
+    k = manager_rewrite(s->m, s->m->cfg.qubes[i]->file, set_netvm, r->netvm,
+                        &p);
+    i = manager_find(s->m, r->qube);
+    if (k) {
+        not_edited(c, r->qube, k, &err, &p);
+    } else if (!is_up(s, (size_t)i)) {
+        send_ok(c, json_pack("{s:s, s:s}", "qube", r->qube, "note",
+                             "stored; in force when the qube starts"));
+    } else {
+        size_t n = plan_up(&s->m->cfg, &s->m->cfg.qubes[i], 1, order);
+
+        begun(c, jobs_up(s->jobs, c, order, n));
+    }
     problems_free(&p);
 }
 
@@ -323,6 +366,9 @@ static void act(struct serve *s, struct control_client *c,
         return;
     case REQ_FW_RELOAD:
         do_fw_reload(s, c, r);
+        return;
+    case REQ_NETVM:
+        do_netvm(s, c, r);
         return;
     case REQ_USB_LIST:
         send_ok(c, json_pack("{s:o}", "devices", report_usb(s->m)));

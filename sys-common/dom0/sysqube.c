@@ -105,6 +105,16 @@ static int cmd_usb(struct cli *c, int argc, char **argv)
                             cli_show_usb);
 }
 
+static int cmd_netvm(struct cli *c, int argc, char **argv)
+{
+    if (argc != 2)
+        return CLI_USAGE;
+    return cli_ask_and_show(c,
+                            json_pack("{s:s,s:s,s:s}", "op", "netvm", "qube",
+                                      argv[0], "netvm", argv[1]),
+                            cli_show_done);
+}
+
 static int cmd_keys(struct cli *c, int argc, char **argv)
 {
     if (argc != 1)
@@ -182,6 +192,8 @@ static const struct command {
     {"check", cmd_check, "",
      "Read the configuration and list every mistake; starts nothing."},
     {"firewall", cli_firewall, CLI_FIREWALL_ARGS, CLI_FIREWALL_HELP},
+    {"netvm", cmd_netvm, "QUBE NETVM|none",
+     "Give a qube another netvm, or none; a running one is moved at once."},
     {"usb", cmd_usb, "list", "Show the devices of the USBVMs."},
     {"console", cmd_console, "QUBE",
      "Talk to a qube's console; leave with Ctrl-]."},

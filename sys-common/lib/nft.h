@@ -125,6 +125,9 @@ void nft_match_exthdr6(struct nft_rule *r, uint8_t header);
 #define NFT_CT_RELATED 4u
 void nft_match_ct_state(struct nft_rule *r, uint32_t mask);
 
+/** Packets of connections whose destination was translated. */
+void nft_match_ct_dnat(struct nft_rule *r);
+
 /* Raw loads for concatenated lookups: slot n is register32 8+n. */
 void nft_load_saddr(struct nft_rule *r, uint8_t family, unsigned slot);
 void nft_load_daddr(struct nft_rule *r, uint8_t family, unsigned slot);
@@ -145,6 +148,9 @@ void nft_goto(struct nft_rule *r, const char *chain);
 /** ICMP(v6) administratively prohibited, both families of an inet table. */
 void nft_reject_admin(struct nft_rule *r);
 void nft_masquerade(struct nft_rule *r);
+/** The connection goes to this address and port (put nfproto and l4proto
+ *  first). */
+void nft_dnat(struct nft_rule *r, const struct ipaddr *to, uint16_t port);
 
 /** Read a named counter of a table of family inet.
  *  @return 0; -ENOENT; -errno */

@@ -139,6 +139,10 @@ class Control:
             raise ControlError(f"command channel: {error}") from error
         return number
 
+    def running(self, number):
+        """True while a started command has not ended."""
+        return not self.waiting[number]["event"].is_set()
+
     def wait(self, number, slack_s=SLACK_S):
         slot = self.waiting[number]
         slot["event"].wait(slot["limit"] + slack_s)

@@ -27,9 +27,12 @@ GATEWAY4, GATEWAY6 = "192.0.2.1", "2001:db8:1::1"
 LAN4, LAN6 = "192.0.2.0/24", "2001:db8:1::/64"
 NAME = "server.test"
 SERVER4, SERVER6 = "198.51.100.10", "2001:db8:100::10"
+OTHER_NAME = "other.test"
 OTHER4, OTHER6 = "198.51.100.11", "2001:db8:100::11"
 PORTS = (80, 8080)
 SINK_PORT = 9000
+# Datagrams to these are kept by their numbers (udp-load).
+UDP_PORTS = (7001, 7002, 7003, 7004)
 BODY = b"a page of the lab's internet\n"
 
 Packet = collections.namedtuple(
@@ -37,11 +40,21 @@ Packet = collections.namedtuple(
 Fetch = collections.namedtuple("Fetch", "at client server port path")
 
 PROTO_ICMP, PROTO_TCP, PROTO_UDP, PROTO_ICMP6 = 1, 6, 17, 58
+EXT_HOP, EXT_ROUTING, EXT_FRAGMENT, EXT_DST = 0, 43, 44, 60
+
+
+def behind_extensions(proto, body):
+    """(protocol, bytes) behind the extension headers of an IPv6 packet."""
+    while (proto in (EXT_HOP, EXT_ROUTING, EXT_FRAGMENT, EXT_DST)
+           and len(body) >= 8):
+        size = 8 if proto == EXT_FRAGMENT else 8 * (body[1] + 1)
+        proto, body = body[0], body[size:]
+    return proto, body
 
 
 def parse_frame(frame):
     """(src, dst, proto, sport, dport) of an Ethernet frame with IP, or None.
-    For ICMP the type stands in sport. Extension headers are not followed."""
+    For ICMP the type stands in sport; IPv6 extension headers are skipped."""
     if len(frame) < 34:
         return None
     kind = struct.unpack_from("!H", frame, 12)[0]
@@ -50,8 +63,8 @@ def parse_frame(frame):
         proto, src, dst = frame[23], frame[26:30], frame[30:34]
         body = frame[14 + head:]
     elif kind == 0x86dd and len(frame) >= 54:
-        proto, src, dst = frame[20], frame[22:38], frame[38:54]
-        body = frame[54:]
+        src, dst = frame[22:38], frame[38:54]
+        proto, body = behind_extensions(frame[20], frame[54:])
     else:
         return None
     sport = dport = 0
@@ -153,12 +166,41 @@ class Sink:
         return [at for at in list(self.lines) if at >= begin]
 
 
+class UdpSink:
+    """UDP ports that keep the numbers of what arrives: {(address, port):
+    [(at, number)]}."""
+
+    def __init__(self, addresses, ports):
+        self.arrived = {}
+        for address in addresses:
+            for port in ports:
+                sock = socket.socket(
+                    socket.AF_INET6 if ":" in address else socket.AF_INET,
+                    socket.SOCK_DGRAM)
+                sock.bind((address, port))
+                kept = self.arrived[address, port] = []
+                threading.Thread(target=self._read, args=(sock, kept),
+                                 daemon=True).start()
+
+    @staticmethod
+    def _read(sock, kept):
+        while True:
+            data = sock.recv(64)
+            if data.isdigit():
+                kept.append((time.monotonic(), int(data)))
+
+    def numbers(self, address, port, since):
+        return [n for at, n in list(self.arrived[address, port])
+                if at >= since]
+
+
 class Internet:
     def __init__(self, folder):
         self.folder = folder
         self.fetches = []
         self.listener = None
         self.sink = None
+        self.datagrams = None
         self.dnsmasq = None
 
     def start(self):
@@ -170,6 +212,7 @@ class Internet:
                 threading.Thread(target=server.serve_forever,
                                  daemon=True).start()
         self.sink = Sink(SERVER4, SINK_PORT)
+        self.datagrams = UdpSink((SERVER4, SERVER6), UDP_PORTS)
         self._dnsmasq()
 
     @staticmethod
@@ -199,7 +242,7 @@ class Internet:
             "dhcp-range=2001:db8:1::100,2001:db8:1::1ff,slaac,64,1h",
             f"dhcp-option=option6:dns-server,[{GATEWAY6}]",
             "local=/test/", f"host-record={NAME},{SERVER4},{SERVER6}",
-            f"host-record=other.test,{OTHER4},{OTHER6}",
+            f"host-record={OTHER_NAME},{OTHER4},{OTHER6}",
         ]
         conf = os.path.join(self.folder, "dnsmasq.conf")
         with open(conf, "w", encoding="ascii") as file:

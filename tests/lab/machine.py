@@ -6,7 +6,9 @@ inside the namespaces of sandbox.py, and ends it. QEMU's only network is the
 tap of internet.py. Fed by the build folder and the maintainer.
 """
 import io
+import json
 import os
+import socket
 import subprocess
 import sys
 import tarfile
@@ -19,7 +21,9 @@ import sandbox
 HERE = os.path.dirname(os.path.abspath(__file__))
 NIC_BDF, XHCI_BDF = "0000:00:04.0", "0000:00:05.0"
 STICK_SERIAL = "ABC123"
-STICK_BYTES = 8 << 20
+STICK_BYTES = 32 << 20
+STICK = {"driver": "usb-storage", "bus": "xhci.0", "id": "stick",
+         "drive": "stickdisk", "serial": STICK_SERIAL}
 BOOT_LIMIT_S = 240
 # Wider CPU models break guests under emulation, see README.md.
 CPU = "qemu64,+svm,+npt,+ssse3,+sse4.1,+sse4.2,+popcnt,+cx16,-rdtscp"
@@ -101,7 +105,7 @@ class Machine:
         return os.path.join(self.folder, name)
 
     def start(self):
-        for name in ("console.sock", "control.sock"):
+        for name in ("console.sock", "control.sock", "qmp.sock"):
             if os.path.exists(self.path(name)):
                 os.unlink(self.path(name))
         pack(self.tree, self.path("product.tar"))
@@ -139,11 +143,44 @@ class Machine:
             "downscript=no",
             "-device", "e1000e,netdev=net0,addr=4,mac=52:54:00:00:00:04",
             "-device", "qemu-xhci,id=xhci,addr=5",
-            "-drive", "file=stick.img,if=none,id=stick,format=raw",
-            "-device", f"usb-storage,bus=xhci.0,drive=stick,"
-            f"serial={STICK_SERIAL}",
+            "-blockdev", "driver=raw,node-name=stickdisk,file.driver=file,"
+            "file.filename=stick.img",
+            "-device", ",".join(f"{k}={v}" for k, v in STICK.items()),
             "-device", "usb-kbd,bus=xhci.0",
+            "-qmp", "unix:qmp.sock,server=on,wait=off",
         ]
+
+    def qmp(self, command, **arguments):
+        """One command of QEMU's own control socket: a hand at the machine's
+        sockets and keys."""
+        with socket.socket(socket.AF_UNIX) as sock:
+            sock.settimeout(10)
+            sock.connect(self.path("qmp.sock"))
+            stream = sock.makefile("rw", encoding="utf-8")
+            json.loads(stream.readline())  # greeting
+            for name, words in (("qmp_capabilities", {}),
+                                (command, arguments)):
+                stream.write(json.dumps({"execute": name, "arguments": words})
+                             + "\n")
+                stream.flush()
+                reply = json.loads(stream.readline())
+                while "event" in reply:
+                    reply = json.loads(stream.readline())
+            if "error" in reply:
+                raise MachineError(f"{command}: {reply['error']}")
+            return reply["return"]
+
+    def unplug_stick(self):
+        self.qmp("device_del", id=STICK["id"])
+
+    def plug_stick(self):
+        self.qmp("device_add", **STICK)
+
+    def press(self, *keys):
+        """Press and release keys of the USB keyboard, by QEMU's names."""
+        for key in keys:
+            self.qmp("send-key", keys=[{"type": "qcode", "data": key}])
+            time.sleep(0.2)
 
     def alive(self):
         """Raise when QEMU has ended."""

@@ -284,6 +284,100 @@ def check_closed(vm, client, other, lease):
                                   other, False), "over IPv6 neither")
 
 
+ECHO = """
+import socket, sys, threading
+def tcp(port):
+    s = socket.create_server(("::", port), family=socket.AF_INET6,
+                             dualstack_ipv6=True)
+    while True:
+        c, peer = s.accept()
+        threading.Thread(target=talk, args=(c, peer), daemon=True).start()
+def talk(c, peer):
+    while c.recv(100):
+        c.sendall(peer[0].removeprefix("::ffff:").encode())
+def udp(port):
+    s = socket.socket(socket.AF_INET6, socket.SOCK_DGRAM)
+    s.setsockopt(socket.IPPROTO_IPV6, socket.IPV6_V6ONLY, 0)
+    s.bind(("::", port))
+    while True:
+        data, peer = s.recvfrom(100)
+        s.sendto(peer[0].removeprefix("::ffff:").encode(), peer)
+for how, port in ((tcp, 8000), (tcp, 8001), (udp, 53)):
+    threading.Thread(target=how, args=(port,), daemon=True).start()
+print("x", flush=True)
+sys.stdin.read()
+"""
+
+
+def forwards(*records):
+    """As dom0 writes them."""
+    qdb.rm("/sysqube-forward/")
+    for i, record in enumerate(records):
+        qdb.set(f"/sysqube-forward/{i:04}", record)
+    qdb.set("/sysqube-forward", "")
+
+
+def check_forwards(vm, client, lease):
+    """Declared ports of the uplink lead to a qube, and nothing else does."""
+    me = os.getpid()
+    state = "/sysqube-status/forward"
+    p = subprocess.Popen(["nsenter", "-t", str(client), "-n", sys.executable,
+                          "-c", ECHO], stdin=subprocess.PIPE,
+                         stdout=subprocess.PIPE)
+    p.stdout.read(1)
+    lease6 = re.search(r"inet6 (2001:db8:5:\S+)/", sh(
+        "ip -6 -o addr show dev eth0 scope global", vm)).group(1)
+    report("failed" in in_ns(me, TCP, lease, "8080"),
+           "an undeclared port of the uplink is closed")
+    forwards("tcp 8080 10.137.0.5 8000", "udp 5353 10.137.0.5 53",
+             "tcp 8080 fd09:24ef:4179::a89:5 8000",
+             "tcp 8081 10.137.0.5 8001 198.51.100.0/24",
+             "tcp 8082 10.137.0.5 8001 192.0.2.0/24")
+    v = qdb.wait(state, lambda v: v == "applied 5")
+    report(v == "applied 5", "forwards are put in force and told", v)
+    got = in_ns(me, TCP, lease, "8080")
+    report(got == "192.0.2.1", "TCP is forwarded with its true source", got)
+    got = in_ns(me, UDP_SEND, lease, "5353")
+    report("192.0.2.1" in got, "and UDP", got)
+    got = in_ns(me, TCP, lease6, "8080")
+    report(got.startswith("2001:db8:5:"), "and TCP over IPv6", got)
+    report("failed" in in_ns(me, TCP, lease, "8081"),
+           "a source outside of FROM is not")
+    got = in_ns(me, TCP, lease, "8082")
+    report(got == "192.0.2.1", "one inside of it is", got)
+    report("failed" in in_ns(me, TCP, lease, "8000"),
+           "the qube's port number is none of the uplink")
+    report("failed" in in_ns(me, TCP, "10.137.0.5", "8000"),
+           "nor is the qube's address reached past the translation")
+    got = in_ns(client, TCP, "203.0.113.80", "80")
+    report(got == lease, "the qube's own connections go on", got)
+    live = socket.create_connection((lease, 8080), 2)
+    live.settimeout(2)
+    live.sendall(b"x")
+    report(live.recv(100) == b"192.0.2.1", "a forwarded connection lives")
+    forwards("tcp 8082 10.137.0.5 8001 192.0.2.0/24", "tcp 0 10.137.0.5 1",
+             "tcp 8080 10.137.0.5", "udp 68 10.137.0.5 68",
+             "tcp 1  10.137.0.5 1", "tcp 1 10.137.0.5 1 fd00::/8")
+    v = qdb.wait(state, lambda v: v.startswith("error"))
+    report(v.startswith("error 0001: expected tcp|udp UPLINKPORT"),
+           "a malformed record is named", v)
+    got = in_ns(me, TCP, lease, "8082")
+    report(got == "192.0.2.1", "and the good ones are in force", got)
+    try:
+        live.sendall(b"x")
+        got = live.recv(100)
+    except OSError:
+        got = None
+    report(got is None, "a connection ends with its forward", str(got))
+    live.close()
+    forwards()
+    v = qdb.wait(state, lambda v: v == "applied 0")
+    report("failed" in in_ns(me, TCP, lease, "8082"),
+           "without forwards all is closed again", v)
+    p.stdin.close()
+    p.wait(5)
+
+
 def check_garbage(netvmd):
     s = socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM)
     s.connect(f"{root}/run/netvm/facts.sock")
@@ -419,6 +513,7 @@ def scene(work):
     check_dns(client)
     check_tcp(client, lease)
     check_closed(vm, client, other, lease)
+    check_forwards(vm, client, lease)
     netvmd = check_restart(vm, netvmd, work, client, lease)
     check_garbage(netvmd)
     check_carrier(vm, client, dns, lease)

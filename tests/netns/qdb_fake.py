@@ -109,6 +109,14 @@ class Qdb:
             self.keys[path] = value
             self._fire(path)
 
+    def rm(self, path):
+        """Remove a key, or a subtree whose path ends in '/'."""
+        with self.lock:
+            for k in [k for k in self.keys if k == path or
+                      (path.endswith("/") and k.startswith(path))]:
+                del self.keys[k]
+            self._fire(path)
+
     def get(self, path):
         with self.lock:
             return self.keys.get(path)

@@ -294,9 +294,9 @@ static const struct {
      "PVH domain takes no PCI",
      "net",
      5},
-    {{NET, FW, OK "[Firewall]\nRule=accept\n"},
+    {{NET "[Firewall]\nRule=accept\n", FW, OK},
      "no firewall would enforce it",
-     "q",
+     "net",
      5},
     {{NET, FW, OK "NetVM=net\n[Firewall]\nRule=accept\n"},
      "no firewall would enforce it",
@@ -475,6 +475,38 @@ static void test_sections(void **state)
         check_section(i);
 }
 
+/* ---- one value ---- */
+
+static const struct {
+    const char *input, *want;
+} values[] = {
+    {"[Qube]\nKind=qube\nNetVM=a\n# b\nLabel=red\n",
+     "[Qube]\nKind=qube\nNetVM=new\n# b\nLabel=red\n"},
+    {"[Qube]\nNetVM = a", "[Qube]\nNetVM=new\n"},
+    {"[Qube]\nKind=qube\n# end\n\n[Netns]\nNetVM=a\n",
+     "[Qube]\nKind=qube\nNetVM=new\n# end\n\n[Netns]\nNetVM=a\n"},
+    {"[Qube]\n#NetVM=a\n", "[Qube]\nNetVM=new\n#NetVM=a\n"},
+    {"[Netns]\nA=b\n[Qube]", "[Netns]\nA=b\n[Qube]\nNetVM=new\n"},
+    {"[Firewall]\nRule=drop", "[Firewall]\nRule=drop\n[Qube]\nNetVM=new\n"},
+    {"", "[Qube]\nNetVM=new\n"},
+};
+
+static void test_section_set(void **state)
+{
+    (void)state;
+    for (size_t i = 0; i < ARRAY_LEN(values); i++) {
+        char *out;
+        size_t len;
+
+        assert_int_equal(section_set(text_of(values[i].input), "[Qube]",
+                                     "NetVM", "new", &out, &len),
+                         0);
+        assert_string_equal(out, values[i].want);
+        assert_int_equal(len, strlen(out));
+        free(out);
+    }
+}
+
 /* What was written is read back as the same list. */
 static void test_section_round_trip(void **state)
 {
@@ -523,6 +555,7 @@ int main(void)
         cmocka_unit_test(test_sets),
         cmocka_unit_test(test_too_many_clients),
         cmocka_unit_test(test_sections),
+        cmocka_unit_test(test_section_set),
         cmocka_unit_test(test_section_round_trip),
     };
 

@@ -204,6 +204,95 @@ static void test_variants(void **state)
     config_free(&c);
 }
 
+/* ---- two firewalls in a chain ---- */
+
+/* net <- outer <- {inner <- {deep, deep2}, flat} */
+static const struct {
+    const char *name, *text;
+} paths[] = {
+    {"deep", "Kind=qube\nNetVM=inner\nQID=10\n[Firewall]\nRule=drop\n"},
+    {"deep2", "Kind=qube\nNetVM=inner\nIPv6=no\nQID=11\n"},
+    {"flat", "Kind=qube\nNetVM=outer\nQID=12\n[Firewall]\nRule=accept\n"},
+    {"inner", "Kind=firewallvm\nNetVM=outer\nQID=3\n[Firewall]\n"
+              "Rule=accept proto=tcp\n"},
+    {"net", "Kind=netvm\nIPv6=yes\nQID=1\n"},
+    {"outer", "Kind=firewallvm\nNetVM=net\nQID=2\n"},
+};
+enum { DEEP, DEEP2, FLAT, INNER, NET2, OUTER, PATHS };
+
+static void make_paths(struct config *c)
+{
+    struct plan_ids ids = {0};
+    struct problems p = {0};
+    bool changed;
+
+    *c = (struct config){0};
+    config_daemon_defaults(&c->d);
+    for (size_t i = 0; i < PATHS; i++) {
+        struct config_qube *q;
+        char text[512];
+
+        snprintf(text, sizeof(text), "[Qube]\nImage=i\n%s", paths[i].text);
+        if (config_parse_qube(text_of(text), paths[i].name, paths[i].name,
+                              &c->d, &q, &p))
+            fail_msg("%s", p.v[0].text);
+        assert_int_equal(config_add(c, q), 0);
+    }
+    assert_int_equal(plan_resolve(c, &ids, &changed, &p), 0);
+    if (config_check(c, &p))
+        fail_msg("%s", p.v[0].text);
+    plan_ids_free(&ids);
+}
+
+static void rules_of(const struct keys_world *w, size_t index, const char *want)
+{
+    struct keyset s = {0};
+    char out[4096] = "";
+    size_t n = 0;
+
+    assert_int_equal(keys_desired(w, index, &s), 0);
+    for (size_t i = 0; i < s.n; i++) {
+        if (!strncmp(s.v[i].path, "/qubes-firewall/", 16) &&
+            strcmp(s.v[i].val, "drop") && s.v[i].val[0])
+            n += (size_t)snprintf(out + n, sizeof(out) - n, "%s=%s\n",
+                                  s.v[i].path + 16, s.v[i].val);
+    }
+    assert_string_equal(out, want);
+    keyset_free(&s);
+}
+
+/* What lives behind inner has inner's list in outer, and its own in inner;
+ * while inner is not active outer has nothing of either. */
+static void test_chain(void **state)
+{
+    struct config c;
+    struct keys_run run[PATHS] = {[DEEP] = {.active = true},
+                                  [FLAT] = {.active = true},
+                                  [INNER] = {.active = true},
+                                  [OUTER] = {.active = true}};
+    struct keys_world w = {&c, run, false, 0};
+
+    (void)state;
+    make_paths(&c);
+    rules_of(&w, INNER,
+             "10.137.0.10/0000=action=drop\n"
+             "fd09:24ef:4179::a89:a/0000=action=drop\n");
+    rules_of(&w, OUTER,
+             "10.137.0.10/0000=action=accept proto=tcp\n"
+             "10.137.0.12/0000=action=accept\n"
+             "10.137.0.3/0000=action=accept proto=tcp\n"
+             "fd09:24ef:4179::a89:3/0000=action=accept proto=tcp\n"
+             "fd09:24ef:4179::a89:a/0000=action=accept proto=tcp\n"
+             "fd09:24ef:4179::a89:c/0000=action=accept\n");
+    rules_of(&w, NET2, "");
+    run[INNER].active = false;
+    run[DEEP2].active = true;
+    rules_of(&w, OUTER,
+             "10.137.0.12/0000=action=accept\n"
+             "fd09:24ef:4179::a89:c/0000=action=accept\n");
+    config_free(&c);
+}
+
 /* ---- differences ---- */
 
 struct log {
@@ -342,6 +431,7 @@ int main(void)
         cmocka_unit_test(test_expiry),          cmocka_unit_test(test_desired),
         cmocka_unit_test(test_variants),        cmocka_unit_test(test_diff),
         cmocka_unit_test(test_changed_sources), cmocka_unit_test(test_set),
+        cmocka_unit_test(test_chain),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -55,6 +55,25 @@ static void play_firewall(const char *path, unsigned *count)
     up_status(status, text);
 }
 
+/* The signal key went: nothing is reported of that source any more. */
+static void play_rm(const struct qdb_rec_down *rec)
+{
+    static const char *const trees[] = {"/sysqube-status/firewall/",
+                                        "/qubes-firewall-handled/"};
+    char path[QDB_REC_PATH + 32];
+    struct qdb_rec_up up;
+
+    if (strncmp(rec->path, "/qubes-firewall/", 16) ||
+        strchr(rec->path + 16, '/'))
+        return;
+    for (size_t i = 0; i < ARRAY_LEN(trees); i++) {
+        snprintf(path, sizeof(path), "%s%.45s", trees[i], rec->path + 16);
+        if (qdb_rec_status_rm(&up, path) ||
+            send(PRIVSEP_CHILD_FD, &up, sizeof(up), 0) < 0)
+            _exit(3);
+    }
+}
+
 static void play_set(const struct qdb_rec_down *rec, unsigned *count)
 {
     char path[QDB_REC_PATH + 32];
@@ -95,6 +114,8 @@ static int worker_main(void)
                     !strncmp((const char *)rec.value, "deaf", 4);
             play_set(&rec, &count);
         }
+        if (rec.type == QDB_REC_RM)
+            play_rm(&rec);
         if (rec.type == QDB_REC_SYNCED && !deaf) {
             qdb_rec_connected(&up);
             (void)!send(PRIVSEP_CHILD_FD, &up, sizeof(up), 0);
@@ -265,6 +286,7 @@ static void remove_files(void)
                                         "qubes/fw.conf",
                                         "qubes/work.conf",
                                         "qubes/other.conf",
+                                        "qubes/fw2.conf",
                                         "qubes/garbage.conf",
                                         "qubes/deaf.conf",
                                         "qubes"};
@@ -633,6 +655,70 @@ static void test_firewall_stored_only(void **state)
         "in force when the qube starts");
 }
 
+/* Of a running qube that gets another netvm: unplugged, its list written
+ * there and reported, plugged in there; nothing is left in the old one. */
+static void test_netvm(void **state)
+{
+    const struct manager *m = env->s.m;
+    const char *a;
+    char *text;
+
+    (void)state;
+    put_qube("fw2", "Kind=firewallvm\nNetVM=net\nQID=5\nAutostart=no\n");
+    HAS(ask("{\"op\":\"netvm\",\"qube\":\"work\",\"netvm\":\"fw2\"}"),
+        "in force when the qube starts");
+    text = get_file("qubes/work.conf");
+    HAS(text, "\nNetVM=fw2\n");
+    free(text);
+    HAS(ask("{\"op\":\"netvm\",\"qube\":\"work\",\"netvm\":\"fw\"}"),
+        "{\"ok\"");
+    HAS(ask("{\"op\":\"up\"}"), "{\"ok\"");
+    fake.n = 0;
+    a = ask("{\"op\":\"netvm\",\"qube\":\"work\",\"netvm\":\"fw2\"}");
+    HAS(a, "\"warnings\":[]");
+    assert_string_equal(fake.log, "detach work from fw\n"
+                                  "create fw2\nattach fw2 to net\n"
+                                  "unpause fw2\nattach work to fw2\n");
+    a = ask("{\"op\":\"keys\",\"qube\":\"fw2\"}");
+    HAS(a, "\"/sysqube-status/firewall/10.137.0.3\":\"applied 1\"");
+    a = ask("{\"op\":\"keys\",\"qube\":\"fw\"}");
+    assert_null(strstr(a, "firewall/10.137.0.3"));
+    HAS(a, "firewall/10.137.0.4");
+    HAS(ask("{\"op\":\"netvm\",\"qube\":\"work\",\"netvm\":\"nosuch\"}"),
+        "there is no such qube");
+    HAS(ask("{\"op\":\"netvm\",\"qube\":\"work\",\"netvm\":\"none\"}"),
+        "{\"ok\"");
+    assert_int_equal(m->qubes[manager_find(m, "work")]->state, QUBE_RUNNING);
+    assert_int_equal(fake.vifs, 3);
+    HAS(ask("{\"op\":\"netvm\",\"qube\":\"work\"}"), "without a netvm");
+}
+
+/* A netvm that still reports a list of the qube does not get it before that
+ * is gone, nor is it plugged in before the new one is reported. */
+static void test_netvm_older_list(void **state)
+{
+    struct manager *m = env->s.m;
+    int fw, work;
+
+    (void)state;
+    HAS(ask("{\"op\":\"up\"}"), "{\"ok\"");
+    fw = manager_find(m, "fw");
+    work = manager_find(m, "work");
+    fake_die(m->qubes[work]->domid, "powered off");
+    assert_int_equal(manager_start(m, (size_t)work), 0);
+    assert_true(m->qubes[work]->held);
+    assert_false(m->qubes[work]->vif);
+    assert_null(keyset_get(worker_desired(m->qubes[fw]->worker),
+                           "/qubes-firewall/10.137.0.3"));
+    wait_running(work);
+    for (unsigned i = 0; i < 200 && !m->qubes[work]->vif; i++)
+        run_ms(50);
+    assert_true(m->qubes[work]->vif);
+    assert_non_null(
+        manager_status(m, (size_t)fw, "/sysqube-status/firewall/10.137.0.3"));
+    assert_int_equal(fake.vifs, 3);
+}
+
 static void test_bad_config(void **state)
 {
     const char *a;
@@ -682,6 +768,8 @@ int main(int argc, char **argv)
         TEST(test_firewall_expiry),
         TEST(test_firewall_blocked),
         TEST(test_firewall_stored_only),
+        TEST(test_netvm),
+        TEST(test_netvm_older_list),
         TEST(test_bad_config),
         TEST(test_bad_requests),
     };

@@ -49,6 +49,7 @@ static struct count count(const void *bytes, size_t len)
 
 static void test_batch(void **state)
 {
+    static const struct uplink_forwards none;
     struct nft *a = NULL;
     struct nft *b = NULL;
     size_t len_a;
@@ -57,8 +58,8 @@ static void test_batch(void **state)
     (void)state;
     assert_int_equal(nft_new(UPLINK_NFT_TABLE, &a), 0);
     assert_int_equal(nft_new(UPLINK_NFT_TABLE, &b), 0);
-    uplink_nft_build(a);
-    uplink_nft_build(b);
+    uplink_nft_build(a, &none);
+    uplink_nft_build(b, &none);
     assert_int_equal(nft_error(a), 0);
     const void *bytes_a = nft_bytes(a, &len_a);
     const void *bytes_b = nft_bytes(b, &len_b);
@@ -66,10 +67,34 @@ static void test_batch(void **state)
     assert_true(len_a > 1000);
     assert_memory_equal(bytes_a, bytes_b, len_a);
     struct count c = count(bytes_a, len_a);
-    assert_int_equal(c.chains, 3);
+    assert_int_equal(c.chains, 6);
     assert_int_equal(c.objects, 2);
-    assert_int_equal(c.rules, 22);
+    assert_int_equal(c.rules, 26);
     nft_free(a);
+    nft_free(b);
+}
+
+/* A change of the forwards names their two chains only, and adds two rules
+ * for each. */
+static void test_forwards(void **state)
+{
+    static struct uplink_forwards l;
+    struct nft *b = NULL;
+    size_t len;
+
+    (void)state;
+    uplink_forwards_add(&l, text_of("0000"),
+                        text_of("tcp 80 10.0.0.1 8080 192.0.2.0/24"));
+    uplink_forwards_add(&l, text_of("0001"), text_of("udp 53 fd00::5 53"));
+    assert_int_equal(l.n, 2);
+    assert_int_equal(nft_new(UPLINK_NFT_TABLE, &b), 0);
+    uplink_nft_forwards(b, &l);
+    assert_int_equal(nft_error(b), 0);
+    const void *bytes = nft_bytes(b, &len);
+    struct count c = count(bytes, len);
+    assert_int_equal(c.chains, 0);
+    assert_int_equal(c.objects, 0);
+    assert_int_equal(c.rules, 6);
     nft_free(b);
 }
 
@@ -88,6 +113,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_batch),
+        cmocka_unit_test(test_forwards),
         cmocka_unit_test(test_constants),
     };
 

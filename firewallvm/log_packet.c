@@ -152,14 +152,16 @@ static int attr_cb(const struct nlattr *attr, void *arg)
     return MNL_CB_OK;
 }
 
-/* Which list's rule it was stands in the mark. */
+/* Which rule of the list it was stands in the mark; the kernel does not tell
+ * one of 0. */
 static int take_mark(const struct nlattr *attr, struct fw_event *e)
 {
-    uint32_t mark;
+    uint32_t mark = 0;
 
-    if (!attr || mnl_attr_get_payload_len(attr) != sizeof(mark))
+    if (attr && mnl_attr_get_payload_len(attr) != sizeof(mark))
         return -EBADMSG;
-    mark = ntohl(mnl_attr_get_u32(attr));
+    if (attr)
+        mark = ntohl(mnl_attr_get_u32(attr));
     e->reason = FW_REASON_RULE;
     if (mark == FW_MARK_POLICY) {
         e->reason = FW_REASON_POLICY;

@@ -6,11 +6,12 @@ D0 := sys-common/dom0
 # What has no effects: configuration, plan, keys, requests.
 $(eval $(call library,dom0pure,$(addprefix $(D0)/,config.c config_value.c \
   config_check.c fw_diff.c fw_explain.c fw_items.c fw_profile.c \
-  fw_question.c keys.c keys_firewall.c \
+  fw_question.c fw_stats.c keys.c keys_firewall.c \
   keyset.c plan.c problems.c request.c section.c)))
 # Files and sockets of both programs.
 $(eval $(call library,dom0,$(addprefix $(D0)/,config_load.c image.c \
-  control.c job.c manager.c manager_config.c manager_vif.c platform.c report.c \
+  control.c job.c manager.c manager_config.c manager_vif.c metrics.c \
+  platform.c report.c report_watch.c \
   rules_edit.c serve.c worker.c platform_netns.c netns_child.c \
   netns_console.c netns_link.c)))
 D0_PURE_LIBS := dom0pure device qubesdb rules lib
@@ -23,10 +24,10 @@ $(eval $(call program,sysqubed,$(D0)/sysqubed.c $(D0)/platform_xen.c,dom0 \
 
 $(eval $(call program,sysqube,$(addprefix $(D0)/,sysqube.c cli_client.c \
   cli_explain.c cli_firewall.c cli_rules.c \
-  cli_console.c cli_show.c cli_table.c config_load.c image.c),dom0pure \
+  cli_console.c cli_show.c cli_table.c cli_watch.c config_load.c image.c),dom0pure \
   device qubesdb rules lib,$(D0_PURE_LD) -lsodium))
 
-$(foreach t,config plan keys control fw_diff fw_explain \
+$(foreach t,config plan keys control fw_diff fw_explain fw_stats \
   fw_profile,$(eval $(call unit_test,test_$(t),\
   tests/unit/test_$(t).c,$(D0_PURE_LIBS),$(D0_PURE_LD))))
 

@@ -151,3 +151,18 @@ const char *fw_stats_status(const struct config_qube *list, const char *said,
     }
     return buf;
 }
+
+const char *fw_stats_said(const struct config *c, const struct config_qube *fw,
+                          const char *ip, const char *said,
+                          char buf[FW_STATS_TEXT_MAX])
+{
+    const struct config_qube *list = NULL;
+    struct ipaddr addr;
+
+    if (!ipaddr_parse(text_of(ip), &addr))
+        list = fw_stats_list(fw, fw_stats_qube(c, &addr));
+    if (list)
+        return fw_stats_status(list, said, buf);
+    snprintf(buf, FW_STATS_TEXT_MAX, "%s", said);
+    return buf;
+}

@@ -50,4 +50,10 @@ size_t fw_stats_events(const struct keyset *status,
 const char *fw_stats_status(const struct config_qube *list, const char *said,
                             char buf[FW_STATS_TEXT_MAX]);
 
+/** The same for the list of address @p ip in firewall VM @p fw; as it was
+ *  said when it is nobody's. @return buf */
+const char *fw_stats_said(const struct config *c, const struct config_qube *fw,
+                          const char *ip, const char *said,
+                          char buf[FW_STATS_TEXT_MAX]);
+
 #endif

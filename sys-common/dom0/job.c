@@ -7,6 +7,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "dom0/fw_stats.h"
 #include "lib/err.h"
 #include "lib/io.h"
 #include "lib/log.h"
@@ -419,9 +420,12 @@ static void rules_result(struct jobs *j, struct job *o)
     for (size_t i = 0; i < o->n_src; i++) {
         const char *s =
             source_status(j->m, &o->src[i], "/sysqube-status/firewall");
+        char text[FW_STATS_TEXT_MAX];
 
         if (!s)
             continue;
+        s = fw_stats_said(&j->m->cfg, config_find(&j->m->cfg, o->src[i].netvm),
+                          o->src[i].ip, s, text);
         json_object_set_new(applied, o->src[i].ip, json_string(s));
         if (strncmp(s, "applied", 7) && !o->error.step) {
             o->error.step = "apply the rules";

@@ -50,6 +50,7 @@ struct keys_world {
     const struct config *cfg;   /* resolved */
     const struct keys_run *run; /* cfg->n entries */
     bool netns;                 /* write the vif identities */
+    bool watch;                 /* the firewalls shall count every second */
     uint64_t now_s;             /* expired rules are left out */
 };
 

@@ -27,6 +27,8 @@ enum request_op {
     REQ_FW_RESET,
     REQ_FW_APPLY,
     REQ_FW_RELOAD,
+    REQ_FW_COUNTS,
+    REQ_FW_LOG,
     REQ_NETVM,
     REQ_USB_LIST,
     REQ_KEYS,

@@ -7,11 +7,9 @@
  * event or a restart changes nothing. Runs as uid 107 with no capability, in
  * an empty root, with sysfs open as one folder. Lends no device. */
 #include <fcntl.h>
-#include <linux/netlink.h>
 #include <signal.h>
 #include <stdio.h>
 #include <string.h>
-#include <sys/socket.h>
 #include <unistd.h>
 
 #include "lib/err.h"
@@ -21,14 +19,13 @@
 #include "lib/mem.h"
 #include "lib/sandbox.h"
 #include "qubesdb/qdb_client.h"
-#include "usbvm/uevent.h"
+#include "usbvm/uevent_sock.h"
 #include "usbvm/usb_sysfs.h"
 
 #define USBVMD_UID 107
 #define USBVMD_QDB_GID 98    /* may write to qdbd's socket */
 #define USBVMD_SETTLE_MS 100 /* a device's events come in a burst */
 #define USBVMD_QDB_MS 60000  /* dom0's first copy may take its time */
-#define USBVMD_EVENTS 64     /* datagrams in one turn */
 #define USBVMD_MEMORY (64u << 20)
 #define KEYS "/qubes-usb-devices"
 
@@ -119,60 +116,12 @@ static void on_settled(void *arg)
         loop_stop(u->loop, 1); /* init starts us again, and we converge */
 }
 
-/* The kernel has port 0 and speaks as root. A process can be neither without
- * CAP_SYS_ADMIN, by which it may ask the kernel to repeat an event. */
-static bool from_kernel(struct msghdr *mh, const struct sockaddr_nl *from)
-{
-    struct cmsghdr *c = CMSG_FIRSTHDR(mh);
-    struct ucred who;
-
-    if (from->nl_pid != 0 || !c || c->cmsg_level != SOL_SOCKET ||
-        c->cmsg_type != SCM_CREDENTIALS || c->cmsg_len != CMSG_LEN(sizeof(who)))
-        return false;
-    memcpy(&who, CMSG_DATA(c), sizeof(who));
-    return who.uid == 0;
-}
-
-/* One datagram. @return 1 it concerns USB; 0 it does not; -EAGAIN none */
-static int take_event(int fd)
-{
-    uint8_t buf[UEVENT_MAX_BYTES];
-    union {
-        struct cmsghdr align;
-        char buf[CMSG_SPACE(sizeof(struct ucred))];
-    } control;
-    struct sockaddr_nl from = {0};
-    struct iovec iov = {.iov_base = buf, .iov_len = sizeof(buf)};
-    struct msghdr mh = {.msg_name = &from,
-                        .msg_namelen = sizeof(from),
-                        .msg_iov = &iov,
-                        .msg_iovlen = 1,
-                        .msg_control = &control,
-                        .msg_controllen = sizeof(control)};
-    struct uevent e;
-    ssize_t n = recvmsg(fd, &mh, MSG_DONTWAIT);
-
-    if (n < 0)
-        return errno == ENOBUFS ? 1 : -EAGAIN; /* some were lost: look */
-    if (!from_kernel(&mh, &from) || (mh.msg_flags & MSG_TRUNC))
-        return 0;
-    if (uevent_parse(buf, (size_t)n, &e) != 0)
-        return 0;
-    return e.usb && e.action != UEVENT_OTHER ? 1 : 0;
-}
-
 static void on_uevent(int fd, unsigned events, void *arg)
 {
     struct usbvmd *u = arg;
-    bool look = false;
+    bool look = uevent_sock_take(fd);
 
     (void)events;
-    for (int i = 0; i < USBVMD_EVENTS; i++) {
-        int r = take_event(fd);
-        if (r < 0)
-            break;
-        look |= r == 1;
-    }
     /* From the first event on: a device that comes and goes without end must
      * not put this off for ever. */
     if (look && !u->settling)
@@ -202,24 +151,6 @@ static void on_term(int signo, void *arg)
 
     (void)signo;
     loop_stop(u->loop, 0);
-}
-
-static int open_events(void)
-{
-    struct sockaddr_nl sa = {.nl_family = AF_NETLINK, .nl_groups = 1};
-    int size = 1 << 20, one = 1;
-    CLEANUP_FD int fd =
-        socket(AF_NETLINK, SOCK_RAW | SOCK_CLOEXEC | SOCK_NONBLOCK,
-               NETLINK_KOBJECT_UEVENT);
-
-    if (fd < 0)
-        return err_last();
-    setsockopt(fd, SOL_SOCKET, SO_RCVBUF, &size, sizeof(size));
-    if (setsockopt(fd, SOL_SOCKET, SO_PASSCRED, &one, sizeof(one)) != 0)
-        return err_last();
-    if (bind(fd, (struct sockaddr *)&sa, sizeof(sa)) != 0)
-        return err_last();
-    return STEAL_FD(fd);
 }
 
 static int open_sysfs(const char *root)
@@ -306,7 +237,7 @@ int main(int argc, char **argv)
             return usage(stderr, 2);
     }
     u.sysfs = open_sysfs(sysfs);
-    u.events = open_events();
+    u.events = uevent_sock_open();
     int r = u.events < 0 ? u.events : 0;
     if (r < 0)
         log_err("uevents: %s", err_text(r));

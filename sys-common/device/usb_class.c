@@ -1,12 +1,14 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
-/* Names of interface codes. pure. Fed by interface codes (hostile); see
- * usb_class.h. Does not decide what a device may do. */
+/* Names and patterns of interface codes. pure. Fed by interface codes
+ * (hostile); see usb_class.h. Does not decide what a device may do. */
 #include "device/usb_class.h"
 
 #include <stdbool.h>
 #include <stdio.h>
 #include <string.h>
+#include <strings.h>
 
+#include "lib/err.h"
 #include "lib/mem.h"
 
 /* CCSSPP with '*' for any digit. */
@@ -23,15 +25,17 @@ static const struct category CATEGORIES[] = {
     {"10****", "Multimedia"}, {"******", "Other"},
 };
 
-/* Literal digits that match, -1 for no match. */
-static int score(const char *pattern, const char *code)
+int usb_pattern_match(const struct usb_pattern *p, struct usb_iface code)
 {
+    char text[7];
     int n = 0;
 
-    for (unsigned i = 0; i < 6; i++) {
-        if (pattern[i] == '*')
+    snprintf(text, sizeof(text), "%02x%02x%02x", code.cls, code.sub,
+             code.proto);
+    for (unsigned i = 0; i < sizeof(p->digit); i++) {
+        if (p->digit[i] == '*')
             continue;
-        if (pattern[i] != code[i])
+        if (p->digit[i] != text[i])
             return -1;
         n++;
     }
@@ -40,15 +44,15 @@ static int score(const char *pattern, const char *code)
 
 static size_t category_of(struct usb_iface code)
 {
-    char text[7];
     size_t best = ARRAY_LEN(CATEGORIES) - 1;
     int best_score = 0;
 
-    snprintf(text, sizeof(text), "%02x%02x%02x", code.cls, code.sub,
-             code.proto);
     for (size_t i = 0; i < ARRAY_LEN(CATEGORIES); i++) {
-        int s = score(CATEGORIES[i].pattern, text);
+        struct usb_pattern p;
+        int s;
 
+        memcpy(p.digit, CATEGORIES[i].pattern, sizeof(p.digit));
+        s = usb_pattern_match(&p, code);
         if (s > best_score) {
             best = i;
             best_score = s;
@@ -88,4 +92,65 @@ const char *usb_class_list(const struct usb_ifaces *l, char *buf, size_t cap)
     if (l->n == 0)
         snprintf(buf, cap, "Other");
     return buf;
+}
+
+int usb_pattern_parse(struct text t, struct usb_pattern *ret)
+{
+    struct text digits;
+
+    if (t.len != 1 + sizeof(ret->digit) || (t.p[0] != 'u' && t.p[0] != '*'))
+        return -EBADMSG;
+    digits = (struct text){t.p + 1, sizeof(ret->digit)};
+    if (!text_only(digits, PARSE_DIGIT "abcdef*"))
+        return -EBADMSG;
+    memcpy(ret->digit, digits.p, sizeof(ret->digit));
+    return 0;
+}
+
+/* The name without its blanks, letters in any case. */
+static bool is_named(const char *name, struct text t)
+{
+    size_t i = 0;
+
+    for (; *name; name++) {
+        if (*name == ' ')
+            continue;
+        if (i == t.len || strncasecmp(name, t.p + i, 1) != 0)
+            return false;
+        i++;
+    }
+    return i == t.len;
+}
+
+int usb_class_parse(struct text t, struct usb_class *ret)
+{
+    struct usb_class c = {0};
+
+    if (text_eq(t, "*"))
+        t = text_of("Other");
+    for (size_t i = 0; i < ARRAY_LEN(CATEGORIES); i++) {
+        if (c.n < USB_CLASS_PATTERNS && is_named(CATEGORIES[i].name, t))
+            memcpy(c.p[c.n++].digit, CATEGORIES[i].pattern,
+                   sizeof(c.p[0].digit));
+    }
+    if (c.n == 0) {
+        if (usb_pattern_parse(t, &c.p[0]) < 0)
+            return -EBADMSG;
+        c.n = 1;
+    }
+    *ret = c;
+    return 0;
+}
+
+int usb_class_match(const struct usb_class *c, struct usb_iface code)
+{
+    int best = -1;
+
+    for (unsigned i = 0; i < c->n; i++) {
+        int s = usb_pattern_match(&c->p[i], code);
+
+        if (s > best)
+            best = s;
+    }
+    return best;
 }

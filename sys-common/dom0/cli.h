@@ -82,6 +82,21 @@ int cli_counters(struct cli *c, char *qube);
 /** The last blocked packets. @param follow  and those that come
  *  @return as cli_top() */
 int cli_log(struct cli *c, char **names, int n, bool follow);
+#define CLI_USB_ARGS                                                           \
+    "list | info DEVICE | stats |\n"                                           \
+    "                 attach QUBE DEVICE [interfaces=N,...] "                  \
+    "[input=keyboard,pointer] |\n"                                             \
+    "                 detach [QUBE] DEVICE"
+#define CLI_USB_HELP                                                           \
+    "Show the devices of the USBVMs, and give one to a qube or take it "       \
+    "back.\n"                                                                  \
+    "attach returns when the qube has the device, or says why it has not; "    \
+    "then\n"                                                                   \
+    "nothing is left attached. DEVICE: its port (sys-usb:2-1), its identity\n" \
+    "(1234:abcd), or part of its name. interfaces= hands over only these,\n"   \
+    "input= only input events instead of the device. Example:\n"               \
+    "  sysqube usb attach work sys-usb:2-1"
+int cli_usb(struct cli *c, int argc, char **argv);
 
 /** The whole answer as indented JSON. */
 void cli_show_json(const json_t *answer);
@@ -92,7 +107,6 @@ void cli_show_done(const json_t *answer);
 void cli_show_status(const json_t *answer);
 void cli_show_rules(const json_t *answer);
 void cli_show_rules_raw(const json_t *answer);
-void cli_show_usb(const json_t *answer);
 
 /** Every complaint about the configuration, or that there are none.
  *  @param qubes  how many qubes it describes */

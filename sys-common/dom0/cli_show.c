@@ -249,56 +249,6 @@ void cli_show_rules_raw(const json_t *answer)
     fputs(text_in(answer, "stored"), stdout);
 }
 
-/* ---- USB ---- */
-/* "080650 030101" of the array of interface codes. */
-static void codes_cell(const json_t *a, char *buf, size_t cap)
-{
-    size_t i, len = 0;
-    const json_t *v;
-
-    buf[0] = '\0';
-    json_array_foreach(a, i, v)
-    {
-        const char *s = json_string_value(v);
-        if (s && len + strlen(s) + 2 < cap)
-            len += (size_t)snprintf(buf + len, cap - len, "%s%s",
-                                    len ? " " : "", s);
-    }
-}
-
-void cli_show_usb(const json_t *answer)
-{
-    static const char *const heads[] = {"USBVM",   "PORT",      "ID",
-                                        "VENDOR",  "PRODUCT",   "SERIAL",
-                                        "CLASSES", "INTERFACES"};
-    struct cli_table *t = cli_table_new(heads, ARRAY_LEN(heads));
-    size_t i;
-    const json_t *d;
-
-    if (!t)
-        return;
-    json_array_foreach(json_object_get(answer, "devices"), i, d)
-    {
-        char id[16], codes[CLI_CELL_MAX];
-        snprintf(id, sizeof(id), "%.4s:%.4s", text_in(d, "vendor_id"),
-                 text_in(d, "product_id"));
-        codes_cell(json_object_get(d, "interfaces"), codes, sizeof(codes));
-        const char *cells[] = {
-            text_in(d, "qube"),
-            text_in(d, "port"),
-            id,
-            text_in(d, "vendor"),
-            text_in(d, "product"),
-            text_in(d, "serial"),
-            text_in(d, "classes"),
-            codes,
-        };
-        cli_table_row(t, cells);
-    }
-    cli_table_print(t, stdout);
-    cli_table_free(t);
-}
-
 /* ---- check ---- */
 void cli_show_problems(const struct problems *p, size_t qubes)
 {

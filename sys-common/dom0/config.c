@@ -312,6 +312,7 @@ void config_qube_free(struct config_qube *q)
     if (!q)
         return;
     free(q->rules);
+    usb_policy_free(&q->usb);
     free(q->file);
     free(q);
 }

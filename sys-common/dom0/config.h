@@ -12,6 +12,7 @@
 #include <stdint.h>
 
 #include "dom0/problems.h"
+#include "dom0/usb_policy.h"
 #include "lib/ipaddr.h"
 #include "lib/parse.h"
 #include "rules/rule.h"
@@ -86,6 +87,9 @@ enum config_key {
     KEY_NS_BRIDGE,
     KEY_RULE,
     KEY_INCLUDE,
+    KEY_USB_ALLOW,
+    KEY_USB_DENY,
+    KEY_USB_ASSIGN,
     KEY_COUNT
 };
 
@@ -139,6 +143,8 @@ struct config_qube {
     size_t n_rules;
     struct config_include includes[CONFIG_INCLUDES_MAX]; /* in order */
     size_t n_includes;
+
+    struct usb_policy usb; /* [USB]; owned */
 
     /* Set by plan_resolve(); overrides of the file come in here first. */
     uint32_t qid;      /* 0: not yet assigned */

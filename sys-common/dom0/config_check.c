@@ -144,6 +144,38 @@ static void check_kind(const struct config_qube *q, struct problems *p)
                      "NetVM= to name a qube of kind firewallvm");
 }
 
+static void check_usb_port(const struct config *c, const struct config_qube *q,
+                           const struct usb_select *s, unsigned line,
+                           struct problems *p)
+{
+    const struct config_qube *u = s->has_port ? config_find(c, s->usbvm) : NULL;
+
+    if (s->has_port && (!u || u->kind != KIND_USBVM))
+        problems_add(p, q->file, line,
+                     "a port of %s, which is %s; expected the name of a qube "
+                     "of kind usbvm",
+                     s->usbvm, u ? "of another kind" : "no qube");
+}
+
+static void check_usb(const struct config *c, const struct config_qube *q,
+                      struct problems *p)
+{
+    static const enum config_key keys[] = {KEY_USB_ALLOW, KEY_USB_DENY,
+                                           KEY_USB_ASSIGN};
+
+    for (size_t i = 0; i < sizeof(keys) / sizeof(keys[0]); i++) {
+        if (q->kind != KIND_QUBE && q->line[keys[i]])
+            problems_add(p, q->file, q->line[keys[i]],
+                         "[USB] in a qube of kind %s; expected it only in "
+                         "kind qube: an appliance takes no devices",
+                         config_kind_name(q->kind));
+    }
+    for (size_t i = 0; i < q->usb.n_lines; i++)
+        check_usb_port(c, q, &q->usb.lines[i].sel, q->usb.lines[i].line, p);
+    for (size_t i = 0; i < q->usb.n_assigns; i++)
+        check_usb_port(c, q, &q->usb.assigns[i].sel, q->usb.assigns[i].line, p);
+}
+
 /* All addresses of a netvm's qubes stand in one value (/connected-ips). */
 static void check_clients(const struct config *c, const struct config_qube *q,
                           struct problems *p)
@@ -179,6 +211,7 @@ int config_check(struct config *c, struct problems *p)
         check_own_pci(q, p);
         check_uplink(q, p);
         check_kind(q, p);
+        check_usb(c, q, p);
         check_clients(c, q, p);
         for (size_t j = 0; j < i; j++)
             check_pair(c->qubes[j], q, p);

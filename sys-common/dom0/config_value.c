@@ -299,6 +299,54 @@ static int set_include(struct parser *ps, struct text v)
     return text_copy(v, in->name, sizeof(in->name));
 }
 
+static int set_usb_line(struct parser *ps, struct text v, bool allow)
+{
+    struct usb_line l = {.allow = allow, .line = ps->line};
+    char why[USB_WHY_MAX];
+    int r;
+
+    if (usb_select_parse(v, &l.sel, why)) {
+        problems_add(ps->out, ps->file, ps->line,
+                     "%s=: %s; expected as in '%s=Storage' or "
+                     "'%s=sys-usb:2-1 1234:abcd'",
+                     allow ? "Allow" : "Deny", why, allow ? "Allow" : "Deny",
+                     allow ? "Allow" : "Deny");
+        return 0;
+    }
+    r = usb_policy_add_line(&ps->q->usb, &l);
+    ps->failed |= r == -ENOMEM;
+    return r == -ENOBUFS ? r : 0;
+}
+
+static int set_usb_allow(struct parser *ps, struct text v)
+{
+    return set_usb_line(ps, v, true);
+}
+
+static int set_usb_deny(struct parser *ps, struct text v)
+{
+    return set_usb_line(ps, v, false);
+}
+
+static int set_usb_assign(struct parser *ps, struct text v)
+{
+    char why[USB_WHY_MAX];
+    struct usb_assign a;
+    int r;
+
+    if (usb_assign_parse(v, &a, why)) {
+        problems_add(ps->out, ps->file, ps->line,
+                     "Assign=: %s; expected as in 'Assign=auto sys-usb:2-1 "
+                     "1234:abcd interfaces=0'",
+                     why);
+        return 0;
+    }
+    a.line = ps->line;
+    r = usb_policy_add_assign(&ps->q->usb, &a);
+    ps->failed |= r == -ENOMEM;
+    return r == -ENOBUFS ? r : 0;
+}
+
 static int set_platform(struct parser *ps, struct text v)
 {
     unsigned k;
@@ -358,6 +406,7 @@ static int set_check_images(struct parser *ps, struct text v)
     "a name of 1 to 31 letters, digits, '_', '.', '-', "                       \
     "beginning with a letter"
 #define WANT_PATH "an absolute path of at most 107 bytes without '..'"
+#define WANT_USB_LINES "at most 512 Allow= and Deny= lines"
 #define WANT_ADDR4 "one IPv4 host address, as 10.137.0.7"
 #define WANT_ADDR6 "one IPv6 host address, as fd09:24ef:4179::a89:7"
 
@@ -404,6 +453,10 @@ const struct key_def config_qube_keys[] = {
     {"Firewall", "Include", true, set_include, KEY_INCLUDE,
      "the name of a profile: 1 to 31 letters, digits, '_', '-', beginning "
      "with a letter; at most 64 of them"},
+    {"USB", "Allow", true, set_usb_allow, KEY_USB_ALLOW, WANT_USB_LINES},
+    {"USB", "Deny", true, set_usb_deny, KEY_USB_DENY, WANT_USB_LINES},
+    {"USB", "Assign", true, set_usb_assign, KEY_USB_ASSIGN,
+     "at most 256 Assign= lines"},
 };
 const size_t config_qube_keys_n = ARRAY_LEN(config_qube_keys);
 

@@ -13,6 +13,7 @@
 #include "lib/err.h"
 #include "lib/io.h"
 #include "lib/mem.h"
+#include "lib/parse.h"
 
 const char *image_dir(const struct config_daemon *d, const char *name,
                       char buf[IMAGE_PATH_MAX])
@@ -80,12 +81,11 @@ static int check_file(const char *dir, const char *leaf, json_t *entry,
     return 0;
 }
 
-static int check_manifest(const char *dir, char why[IMAGE_WHY_MAX])
+static int read_manifest(const char *dir, json_t **ret, char why[IMAGE_WHY_MAX])
 {
     char path[IMAGE_PATH_MAX + 16];
     CLEANUP_FREE char *text = NULL;
     json_error_t err;
-    json_t *m;
     size_t len;
     int r;
 
@@ -95,14 +95,47 @@ static int check_manifest(const char *dir, char why[IMAGE_WHY_MAX])
         snprintf(why, IMAGE_WHY_MAX, "%s: %s", path, err_text(r));
         return r;
     }
-    m = json_loadb(text, len, JSON_REJECT_DUPLICATES, &err);
-    if (!m) {
+    *ret = json_loadb(text, len, JSON_REJECT_DUPLICATES, &err);
+    if (!*ret) {
         snprintf(why, IMAGE_WHY_MAX, "%s:%d: %.60s", path, err.line, err.text);
         return -EBADMSG;
     }
+    return 0;
+}
+
+static int check_manifest(const char *dir, char why[IMAGE_WHY_MAX])
+{
+    json_t *m = NULL;
+    int r = read_manifest(dir, &m, why);
+
+    if (r)
+        return r;
     r = check_file(dir, "vmlinuz", json_object_get(m, "kernel"), why);
     r = r ? r
           : check_file(dir, "initramfs", json_object_get(m, "initramfs"), why);
+    json_decref(m);
+    return r;
+}
+
+int image_options(const struct config_daemon *d, const char *name,
+                  char ret[IMAGE_OPTIONS_MAX])
+{
+    char dir[IMAGE_PATH_MAX], why[IMAGE_WHY_MAX];
+    json_t *m = NULL;
+    const char *v;
+    int r;
+
+    ret[0] = '\0';
+    if (d->platform == CONFIG_NETNS)
+        return 0;
+    r = read_manifest(image_dir(d, name, dir), &m, why);
+    if (r)
+        return r == -ENOENT ? 0 : r;
+    v = json_string_value(json_object_get(m, "cmdline"));
+    if (v && !text_printable(text_of(v)))
+        r = -EBADMSG;
+    if (v && r == 0)
+        r = text_copy(text_of(v), ret, IMAGE_OPTIONS_MAX) < 0 ? -EBADMSG : 0;
     json_decref(m);
     return r;
 }

@@ -30,6 +30,15 @@ int image_check(const struct config_daemon *d, const char *name,
 int image_there(const struct config_daemon *d, const char *name,
                 char ret_why[IMAGE_WHY_MAX]);
 
+#define IMAGE_OPTIONS_MAX 256
+
+/** Kernel options that the image wants, as its manifest names them. Empty
+ *  where there is no manifest, and on netns.
+ *  @return 0; -EBADMSG manifest malformed, or options that are too long or
+ *  not printable; -errno. @p ret is empty then */
+int image_options(const struct config_daemon *d, const char *name,
+                  char ret[IMAGE_OPTIONS_MAX]);
+
 /** image_check() for every qube, complaints with the line of Image=; each
  *  image is read once.
  *  @return 0; -EBADMSG */

@@ -44,6 +44,7 @@ struct job {
 struct jobs {
     struct manager *m;
     struct job *first;
+    struct usb_ops *usb;
 };
 
 int jobs_new(struct manager *m, struct jobs **ret)
@@ -53,6 +54,10 @@ int jobs_new(struct manager *m, struct jobs **ret)
     if (!j)
         return -ENOMEM;
     j->m = m;
+    if (usb_ops_new(m, &j->usb)) {
+        free(j);
+        return -ENOMEM;
+    }
     *ret = j;
     return 0;
 }
@@ -78,6 +83,7 @@ void jobs_free(struct jobs *j)
         j->first = o->next;
         job_free(o);
     }
+    usb_ops_free(j->usb);
     free(j);
 }
 
@@ -87,6 +93,12 @@ void jobs_forget(struct jobs *j, const struct control_client *c)
         if (o->client == c)
             o->client = NULL;
     }
+    usb_ops_forget(j->usb, c);
+}
+
+struct usb_ops *jobs_usb(const struct jobs *j)
+{
+    return j->usb;
 }
 
 static struct job *job_new(struct jobs *j, enum kind kind,
@@ -507,6 +519,7 @@ void jobs_step(struct jobs *j)
 {
     struct job **at = &j->first;
 
+    usb_ops_step(j->usb);
     while (*at) {
         struct job *o = *at;
 

@@ -7,6 +7,7 @@
 
 #include "dom0/control.h"
 #include "dom0/manager.h"
+#include "dom0/usb_op.h"
 
 #define JOB_RULES_MS 5000  /* rules written to rules reported */
 #define JOB_RULES_KEY_MS 5 /* more for each key of such a firewall */
@@ -15,6 +16,8 @@ struct jobs;
 
 int jobs_new(struct manager *m, struct jobs **ret);
 void jobs_free(struct jobs *j);
+/** Operations on USB devices, which live and end with the jobs; borrowed. */
+struct usb_ops *jobs_usb(const struct jobs *j);
 /** Something changed: go on. Sends progress and the final answer. */
 void jobs_step(struct jobs *j);
 /** The client is no more: its jobs go on in silence. */

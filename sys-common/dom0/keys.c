@@ -11,6 +11,7 @@
 #include <sys/socket.h>
 
 #include "dom0/keys_impl.h"
+#include "dom0/usb_keys.h"
 #include "lib/err.h"
 
 #define VIRTUAL_DNS_1 "10.139.1.1"
@@ -224,6 +225,8 @@ int keys_desired(const struct keys_world *w, size_t index, struct keyset *ret)
     add_provider(&b, w, q);
     add_uplink(&b, q);
     add_clients(&b, w, q);
+    if (!b.err && w->usb && w->run[index].has_domid)
+        b.err = usb_keys_add(w->usb, q->name, w->run[index].domid, ret);
     keyset_sort(ret);
     return b.err;
 }

@@ -11,6 +11,7 @@
 #include <stdint.h>
 
 #include "dom0/config.h"
+#include "dom0/usb_plan.h"
 #include "qubesdb/qdb_record.h"
 
 #define KEYS_VALUE_MAX 3071 /* bytes; QDB_REC_VALUE less one */
@@ -52,6 +53,7 @@ struct keys_world {
     bool netns;                 /* write the vif identities */
     bool watch;                 /* the firewalls shall count every second */
     uint64_t now_s;             /* expired rules are left out */
+    const struct usb_plan *usb; /* NULL: no USB devices */
 };
 
 /** All keys of one qube.

@@ -10,6 +10,7 @@
 #include "dom0/config_load.h"
 #include "dom0/image.h"
 #include "dom0/manager_impl.h"
+#include "dom0/usb_world.h"
 #include "lib/err.h"
 #include "lib/io.h"
 #include "lib/log.h"
@@ -69,7 +70,8 @@ int manager_desired(const struct manager *m, size_t index, struct keyset *ret)
                            .run = run,
                            .netns = m->platform->ops->vif_keys,
                            .watch = m->watch_until_ms != 0,
-                           .now_s = (uint64_t)time(NULL)};
+                           .now_s = (uint64_t)time(NULL),
+                           .usb = m->usb};
 
     for (size_t i = 0; i < m->cfg.n; i++) {
         const struct qube *q = m->qubes[i];
@@ -249,16 +251,25 @@ static int start_worker(struct manager *m, size_t index)
  * empty (spec/qubes-integration.md, "Kernel hand-over"). A kernel that
  * panics waits a second: at its reboot the domain is destroyed, and what
  * xenconsoled has not read of its last words by then is lost. */
-static void make_cmdline(const struct config_qube *c, char *buf, size_t cap)
+static int make_cmdline(const struct manager *m, const struct config_qube *c,
+                        char *buf, size_t cap)
 {
-    snprintf(buf, cap, "console=hvc0 quiet panic=1%s%s",
-             c->kernel_options[0] ? " " : "", c->kernel_options);
+    char image[IMAGE_OPTIONS_MAX];
+    int r = image_options(&m->cfg.d, c->image, image);
+
+    if (r < 0)
+        return r;
+    snprintf(buf, cap, "console=hvc0 quiet panic=1%s%s%s%s",
+             image[0] ? " " : "", image, c->kernel_options[0] ? " " : "",
+             c->kernel_options);
+    return 0;
 }
 
 static int create(struct manager *m, size_t index)
 {
     const struct config_qube *c = m->cfg.qubes[index];
-    char image[IMAGE_PATH_MAX], cmdline[CONFIG_TEXT_MAX + 64];
+    char image[IMAGE_PATH_MAX],
+        cmdline[CONFIG_TEXT_MAX + IMAGE_OPTIONS_MAX + 64];
     struct platform_spec s = {.name = c->name,
                               .virt = c->virt,
                               .memory_mib = c->memory_mib,
@@ -273,7 +284,9 @@ static int create(struct manager *m, size_t index)
     int r;
 
     image_dir(&m->cfg.d, c->image, image);
-    make_cmdline(c, cmdline, sizeof(cmdline));
+    r = make_cmdline(m, c, cmdline, sizeof(cmdline));
+    if (r)
+        return r;
     r = m->platform->ops->create(m->platform, &s, &m->qubes[index]->domid);
     m->qubes[index]->has_domid = !r;
     return r;
@@ -293,6 +306,10 @@ static int run_steps(struct manager *m, size_t index, const char **ret_step,
         snprintf(why, 512, "%s", text);
         return r;
     }
+    *ret_step = "find its required USB devices";
+    r = usb_world_missing(m, index, why);
+    if (r)
+        return r;
     /* its rules are in the netvm before the domain exists, but never an
      * older list together with its interface */
     q->held = manager_vif_must_wait(m, index);
@@ -476,6 +493,7 @@ static void on_tick(void *arg)
         manager_update(m);
     unwatch_due(m);
     manager_vif_converge(m);
+    manager_usb_step(m);
     (void)loop_timer_start(m->tick, 500);
     m->changed(m->arg);
 }
@@ -497,6 +515,7 @@ int manager_new(struct loop *loop, const char *dir,
     r = r ? r : manager_take_config(m, &now);
     config_free(&now);
     r = r ? r : loop_timer_new(loop, on_tick, m, &m->tick);
+    r = r ? r : usb_plan_new(&m->usb);
     if (r) {
         manager_free(m);
         return r;
@@ -530,6 +549,7 @@ void manager_free(struct manager *m)
     free(m->qubes);
     config_free(&m->cfg);
     loop_timer_free(m->tick);
+    usb_plan_free(m->usb);
     platform_free(m->platform);
     free(m);
 }

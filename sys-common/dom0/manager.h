@@ -66,6 +66,7 @@ struct manager {
     struct loop_timer *tick;
     uint64_t next_expiry_s;  /* when the next rule ends, since 1970; 0: never */
     uint64_t watch_until_ms; /* somebody looks at the firewalls; 0: nobody */
+    struct usb_plan *usb;
     /** Anything changed: state, status. Called from the loop only. */
     void (*changed)(void *arg);
     void *arg;
@@ -123,6 +124,9 @@ void manager_watch(struct manager *m);
 
 /** Desired state of one qube now. @return as keys_desired() */
 int manager_desired(const struct manager *m, size_t index, struct keyset *ret);
+
+/** Bring the USB plan to what is so now; writes keys if it changed. */
+void manager_usb_step(struct manager *m);
 
 /** Value of a status key of a running qube; NULL: none. Borrowed. */
 const char *manager_status(const struct manager *m, size_t index,

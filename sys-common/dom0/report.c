@@ -7,9 +7,6 @@
 #include <string.h>
 #include <sys/socket.h>
 
-#include "device/usb_class.h"
-#include "device/usb_ident.h"
-#include "device/usb_port.h"
 #include "dom0/fw_profile.h"
 #include "dom0/fw_stats.h"
 #include "rules/rule_format.h"
@@ -294,97 +291,4 @@ json_t *report_stored(const struct config_qube *q)
     free(s);
     fw_items_free(&items);
     return text;
-}
-
-/* ---- USB ---- */
-
-#define USB_TREE "/qubes-usb-devices/"
-
-static json_t *codes_json(const struct usb_ifaces *l)
-{
-    json_t *a = json_array();
-
-    for (unsigned i = 0; i < l->n; i++) {
-        char text[8];
-
-        snprintf(text, sizeof(text), "%02x%02x%02x", l->code[i].cls,
-                 l->code[i].sub, l->code[i].proto);
-        json_array_append_new(a, json_string(text));
-    }
-    return a;
-}
-
-static json_t *device_json(const struct config_qube *c,
-                           const struct usb_port *port,
-                           const struct usb_ident *id,
-                           const struct usb_ifaces *ifaces, const char *ver)
-{
-    char name[USB_PORT_TEXT_MAX], classes[USB_CLASS_LIST_MAX];
-    char vendor[8], product[8];
-
-    snprintf(vendor, sizeof(vendor), "%04x", id->vendor_id);
-    snprintf(product, sizeof(product), "%04x", id->product_id);
-    return json_pack(
-        "{s:s, s:s, s:s, s:s, s:s, s:s, s:o, s:s, s:o, s:o}", "qube", c->name,
-        "port", usb_port_name(port, name), "vendor_id", vendor, "product_id",
-        product, "vendor", id->vendor, "product", id->model, "serial",
-        text_or_null(id->serial), "classes",
-        usb_class_list(ifaces, classes, sizeof(classes)), "interfaces",
-        codes_json(ifaces), "usb_version", text_or_null(ver));
-}
-
-static const char *leaf_of(const struct keyset *s, const struct text id,
-                           const char *leaf)
-{
-    char path[QDB_REC_PATH + 32];
-
-    snprintf(path, sizeof(path), USB_TREE "%.*s/%s", (int)id.len, id.p, leaf);
-    return keyset_get(s, path);
-}
-
-/* A key .../ID/desc begins a device; whatever is malformed is a device of
- * which only the port is told. */
-static void add_device(json_t *list, const struct config_qube *c,
-                       const struct keyset *s, const struct key *k)
-{
-    struct text rest = text_of(k->path + sizeof(USB_TREE) - 1), id;
-    struct usb_ident ident = {0};
-    struct usb_ifaces ifaces = {0};
-    const char *codes, *ver;
-    struct usb_port port;
-    uint8_t digit;
-
-    if (!parse_split(&rest, '/', &id) || !rest.p || !text_eq(rest, "desc") ||
-        usb_port_from_key(id, &port))
-        return;
-    if (usb_ident_parse(text_of(k->val), &ident)) {
-        ident = (struct usb_ident){0};
-        snprintf(ident.model, sizeof(ident.model), "(malformed)");
-    }
-    codes = leaf_of(s, id, "interfaces");
-    if (!codes || usb_ifaces_parse(text_of(codes), &ifaces))
-        ifaces.n = 0;
-    ver = leaf_of(s, id, "usb-ver");
-    if (ver && usb_ident_parse_version(text_of(ver), &digit))
-        ver = NULL;
-    json_array_append_new(list, device_json(c, &port, &ident, &ifaces, ver));
-}
-
-json_t *report_usb(const struct manager *m)
-{
-    json_t *list = json_array();
-
-    for (size_t i = 0; i < m->cfg.n; i++) {
-        const struct config_qube *c = m->cfg.qubes[i];
-        const struct keyset *s;
-
-        if (c->kind != KIND_USBVM || !m->qubes[i]->worker)
-            continue;
-        s = worker_status(m->qubes[i]->worker);
-        for (size_t k = 0; k < s->n; k++) {
-            if (!strncmp(s->v[k].path, USB_TREE, sizeof(USB_TREE) - 1))
-                add_device(list, c, s, &s->v[k]);
-        }
-    }
-    return list;
 }

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
-/* What the daemon tells: status, keys, rules and USB devices as JSON. pure
+/* What the daemon tells: status, keys and rules as JSON. pure
  * over the manager's state. Values from VMs are printable ASCII already
- * (checked records); USB descriptions are decoded by sys-common/device. */
+ * (checked records). USB devices are usb_report.h. */
 #ifndef SQ_DOM0_REPORT_H
 #define SQ_DOM0_REPORT_H
 
@@ -19,8 +19,6 @@ json_t *report_rules(const struct config_qube *q);
 /** The list as stored: a line for each rule and each include, as
  *  `firewall apply` reads it. */
 json_t *report_stored(const struct config_qube *q);
-/** [{"qube":..., "port":..., ...}] of all running USBVMs. */
-json_t *report_usb(const struct manager *m);
 /** {"error":{...}}; empty texts become null. */
 json_t *report_error(const struct manager_error *e);
 /** {"error":{..., "problems":[{file,line,column,message}]}}

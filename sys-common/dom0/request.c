@@ -12,15 +12,18 @@
 #include "rules/rule.h"
 
 /* Which members a request has; all others are refused. */
-#define M_NAMES 0x01u  /* optional */
-#define M_QUBE 0x02u   /* required */
-#define M_RULE 0x04u   /* required unless M_NUMBER is given */
-#define M_NUMBER 0x08u /* optional */
-#define M_FORCE 0x10u  /* optional */
-#define M_TEXT 0x20u   /* required */
-#define M_WAS 0x40u    /* optional */
-#define M_FILE 0x80u   /* optional */
-#define M_NETVM 0x100u /* required */
+#define M_NAMES 0x01u     /* optional */
+#define M_QUBE 0x02u      /* required */
+#define M_RULE 0x04u      /* required unless M_NUMBER is given */
+#define M_NUMBER 0x08u    /* optional */
+#define M_FORCE 0x10u     /* optional */
+#define M_TEXT 0x20u      /* required */
+#define M_WAS 0x40u       /* optional */
+#define M_FILE 0x80u      /* optional */
+#define M_DEVICE 0x100u   /* required */
+#define M_WORDS 0x200u    /* optional */
+#define M_MAY_QUBE 0x400u /* optional */
+#define M_NETVM 0x800u    /* required */
 
 static const struct {
     const char *name;
@@ -39,6 +42,10 @@ static const struct {
     [REQ_FW_LOG] = {"firewall-log", M_NAMES},
     [REQ_NETVM] = {"netvm", M_QUBE | M_NETVM},
     [REQ_USB_LIST] = {"usb-list", 0},
+    [REQ_USB_INFO] = {"usb-info", M_DEVICE},
+    [REQ_USB_STATS] = {"usb-stats", 0},
+    [REQ_USB_ATTACH] = {"usb-attach", M_QUBE | M_DEVICE | M_WORDS},
+    [REQ_USB_DETACH] = {"usb-detach", M_MAY_QUBE | M_DEVICE},
     [REQ_KEYS] = {"keys", M_QUBE},
     [REQ_CONSOLE] = {"console", M_QUBE},
     [REQ_QUIT] = {"quit", 0},
@@ -143,6 +150,14 @@ static int take_file(json_t *v, struct request *r)
     return take_text(v, REQUEST_FILE_MAX, &r->file);
 }
 
+static int take_device(json_t *v, struct request *r)
+{
+    int e = take_text(v, REQUEST_DEVICE_MAX, &r->device);
+
+    return e || (r->device[0] && text_printable(text_of(r->device))) ? e
+                                                                     : -EBADMSG;
+}
+
 static int take_qube(json_t *v, struct request *r)
 {
     return take_name(v, r->qube);
@@ -171,6 +186,9 @@ static const struct {
     {"text", M_TEXT, take_list, "a rule list of at most 1 MiB"},
     {"was", M_WAS, take_was, "a rule list of at most 1 MiB"},
     {"file", M_FILE, take_file, "a file's name"},
+    {"device", M_DEVICE, take_device, "1 to 256 printable characters"},
+    {"words", M_WORDS, take_words, "an array of 1 to 64 words"},
+    {"qube", M_MAY_QUBE, take_qube, "a qube's name"},
     {"netvm", M_NETVM, take_netvm, "a qube's name or none"},
 };
 
@@ -231,6 +249,10 @@ static int take_object(json_t *o, struct request *r, char why[REQUEST_WHY_MAX])
         snprintf(why, REQUEST_WHY_MAX, "'%s' without a text", op);
         return -EBADMSG;
     }
+    if ((ops[i].members & M_DEVICE) && !(have & M_DEVICE)) {
+        snprintf(why, REQUEST_WHY_MAX, "'%s' without a device", op);
+        return -EBADMSG;
+    }
     if ((ops[i].members & M_NETVM) && !(have & M_NETVM)) {
         snprintf(why, REQUEST_WHY_MAX, "'%s' without a netvm", op);
         return -EBADMSG;
@@ -276,5 +298,6 @@ void request_free(struct request *r)
     free(r->text);
     free(r->was);
     free(r->file);
+    free(r->device);
     *r = (struct request){0};
 }

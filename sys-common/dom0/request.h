@@ -15,7 +15,8 @@
 #define REQUEST_LINE_MAX (4 * 1024 * 1024)
 #define REQUEST_WORDS_MAX 64 /* of one rule */
 #define REQUEST_WHY_MAX 160
-#define REQUEST_FILE_MAX 1024 /* bytes of a file's name */
+#define REQUEST_FILE_MAX 1024  /* bytes of a file's name */
+#define REQUEST_DEVICE_MAX 256 /* bytes that name a USB device */
 
 enum request_op {
     REQ_STATUS,
@@ -31,6 +32,10 @@ enum request_op {
     REQ_FW_LOG,
     REQ_NETVM,
     REQ_USB_LIST,
+    REQ_USB_INFO,
+    REQ_USB_STATS,
+    REQ_USB_ATTACH,
+    REQ_USB_DETACH,
     REQ_KEYS,
     REQ_CONSOLE,
     REQ_QUIT,
@@ -41,12 +46,13 @@ struct request {
     enum request_op op;
     char (*names)[CONFIG_NAME_MAX]; /* up, down; owned */
     size_t n_names;
-    char qube[CONFIG_NAME_MAX];     /* firewall, netvm, keys, console */
-    char *words[REQUEST_WORDS_MAX]; /* of a rule; owned */
+    char qube[CONFIG_NAME_MAX];     /* firewall, netvm, keys, console, usb */
+    char *words[REQUEST_WORDS_MAX]; /* of a rule, of a usb wish; owned */
     int n_words;
     char *text;      /* fw apply: the list; owned */
     char *was;       /* fw apply: the list it replaces; NULL: any; owned */
     char *file;      /* fw apply: where the text is from; NULL; owned */
+    char *device;    /* usb: name of a device; owned */
     bool has_number; /* fw add: insert before; fw del: which */
     uint32_t number;
     char netvm[CONFIG_NAME_MAX]; /* netvm: the new one, perhaps "none" */

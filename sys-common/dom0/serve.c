@@ -14,10 +14,12 @@
 #include "dom0/request.h"
 #include "dom0/rules_edit.h"
 #include "dom0/section.h"
+#include "dom0/serve_impl.h"
+#include "dom0/usb_serve.h"
 #include "lib/err.h"
 #include "lib/log.h"
 
-static void send_ok(struct control_client *c, json_t *o)
+void serve_ok(struct control_client *c, json_t *o)
 {
     control_send(c, json_pack("{s:o}", "ok", o));
 }
@@ -40,7 +42,7 @@ static void send_error(struct control_client *c, const char *qube,
     control_send(c, report_error(&e));
 }
 
-static bool reload(struct serve *s, struct control_client *c, bool images)
+bool serve_reload(struct serve *s, struct control_client *c, bool images)
 {
     struct problems p = {0};
     int r = manager_reload(s->m, images, &p);
@@ -54,7 +56,7 @@ static bool reload(struct serve *s, struct control_client *c, bool images)
 }
 
 /* -1 after an answer was sent. */
-static int find(struct serve *s, struct control_client *c, const char *name)
+int serve_find(struct serve *s, struct control_client *c, const char *name)
 {
     int i = manager_find(s->m, name);
 
@@ -75,7 +77,7 @@ static bool pick(struct serve *s, struct control_client *c,
     size_t n = 0;
 
     for (size_t i = 0; i < r->n_names; i++) {
-        int k = find(s, c, r->names[i]);
+        int k = serve_find(s, c, r->names[i]);
 
         if (k < 0)
             return false;
@@ -115,7 +117,7 @@ static void do_up(struct serve *s, struct control_client *c,
     struct config_qube *want[CONFIG_QUBES_MAX], *order[CONFIG_QUBES_MAX];
     size_t n;
 
-    if (!reload(s, c, true) || !pick(s, c, r, autostarts, want, &n))
+    if (!serve_reload(s, c, true) || !pick(s, c, r, autostarts, want, &n))
         return;
     n = plan_up(&s->m->cfg, want, n, order);
     begun(c, jobs_up(s->jobs, c, order, n));
@@ -177,13 +179,13 @@ static void do_list(struct serve *s, struct control_client *c,
 {
     int i;
 
-    if (!reload(s, c, false))
+    if (!serve_reload(s, c, false))
         return;
-    i = find(s, c, r->qube);
+    i = serve_find(s, c, r->qube);
     if (i >= 0)
-        send_ok(c, json_pack("{s:s, s:o, s:o}", "qube", r->qube, "rules",
-                             report_rules(s->m->cfg.qubes[i]), "stored",
-                             report_stored(s->m->cfg.qubes[i])));
+        serve_ok(c, json_pack("{s:s, s:o, s:o}", "qube", r->qube, "rules",
+                              report_rules(s->m->cfg.qubes[i]), "stored",
+                              report_stored(s->m->cfg.qubes[i])));
 }
 
 /* Answer now, or when the firewalls have reported. */
@@ -201,7 +203,7 @@ static void edited(struct serve *s, struct control_client *c, const char *qube,
                                         ? "nothing changed for the firewall"
                                         : "stored; in force when the qube "
                                           "starts"));
-    send_ok(c, o);
+    serve_ok(c, o);
     free(e->src);
 }
 
@@ -294,9 +296,9 @@ static void do_netvm(struct serve *s, struct control_client *c,
         begun(c, -EBUSY);
         return;
     }
-    if (!reload(s, c, false))
+    if (!serve_reload(s, c, false))
         return;
-    i = find(s, c, r->qube);
+    i = serve_find(s, c, r->qube);
     if (i < 0)
         return;
     k = manager_rewrite(s->m, s->m->cfg.qubes[i]->file, set_netvm, r->netvm,
@@ -305,8 +307,8 @@ static void do_netvm(struct serve *s, struct control_client *c,
     if (k) {
         not_edited(c, r->qube, k, &err, &p);
     } else if (!is_up(s, (size_t)i)) {
-        send_ok(c, json_pack("{s:s, s:s}", "qube", r->qube, "note",
-                             "stored; in force when the qube starts"));
+        serve_ok(c, json_pack("{s:s, s:s}", "qube", r->qube, "note",
+                              "stored; in force when the qube starts"));
     } else {
         size_t n = plan_up(&s->m->cfg, &s->m->cfg.qubes[i], 1, order);
 
@@ -320,16 +322,16 @@ static void do_netvm(struct serve *s, struct control_client *c,
 static void do_keys(struct serve *s, struct control_client *c,
                     const struct request *r)
 {
-    int i = find(s, c, r->qube);
+    int i = serve_find(s, c, r->qube);
 
     if (i >= 0)
-        send_ok(c, report_keys(s->m, (size_t)i));
+        serve_ok(c, report_keys(s->m, (size_t)i));
 }
 
 static void do_console(struct serve *s, struct control_client *c,
                        const struct request *r)
 {
-    int i = find(s, c, r->qube), fd;
+    int i = serve_find(s, c, r->qube), fd;
 
     if (i < 0)
         return;
@@ -356,7 +358,7 @@ static void do_quit(struct serve *s, struct control_client *c)
             return;
         }
     }
-    send_ok(c, json_object());
+    serve_ok(c, json_object());
     loop_stop(s->loop, 0);
 }
 
@@ -365,7 +367,7 @@ static void act(struct serve *s, struct control_client *c,
 {
     switch (r->op) {
     case REQ_STATUS:
-        send_ok(c, report_status(s->m));
+        serve_ok(c, report_status(s->m));
         return;
     case REQ_UP:
         do_up(s, c, r);
@@ -393,7 +395,11 @@ static void act(struct serve *s, struct control_client *c,
         do_netvm(s, c, r);
         return;
     case REQ_USB_LIST:
-        send_ok(c, json_pack("{s:o}", "devices", report_usb(s->m)));
+    case REQ_USB_INFO:
+    case REQ_USB_STATS:
+    case REQ_USB_ATTACH:
+    case REQ_USB_DETACH:
+        usb_serve(s, c, r);
         return;
     case REQ_KEYS:
         do_keys(s, c, r);

@@ -97,14 +97,6 @@ static int cmd_status(struct cli *c, int argc, char **argv)
                             cli_show_status);
 }
 
-static int cmd_usb(struct cli *c, int argc, char **argv)
-{
-    if (argc != 1 || strcmp(argv[0], "list") != 0)
-        return CLI_USAGE;
-    return cli_ask_and_show(c, json_pack("{s:s}", "op", "usb-list"),
-                            cli_show_usb);
-}
-
 static int cmd_netvm(struct cli *c, int argc, char **argv)
 {
     if (argc != 2)
@@ -194,7 +186,7 @@ static const struct command {
     {"firewall", cli_firewall, CLI_FIREWALL_ARGS, CLI_FIREWALL_HELP},
     {"netvm", cmd_netvm, "QUBE NETVM|none",
      "Give a qube another netvm, or none; a running one is moved at once."},
-    {"usb", cmd_usb, "list", "Show the devices of the USBVMs."},
+    {"usb", cli_usb, CLI_USB_ARGS, CLI_USB_HELP},
     {"console", cmd_console, "QUBE",
      "Talk to a qube's console; leave with Ctrl-]."},
     {"keys", cmd_keys, "QUBE",

@@ -10,6 +10,7 @@
 #include <unistd.h>
 
 #include "lib/err.h"
+#include "lib/io.h"
 #include "lib/log.h"
 #include "lib/mem.h"
 #include "lib/privsep.h"
@@ -33,10 +34,12 @@ struct worker {
     struct loop_timer *again;
     uint32_t backoff_ms;
     bool connected, synced;
-    struct keyset want;   /* the desired state */
-    struct keyset status; /* the VM's words */
-    bool status_full;     /* said so once */
-    struct item *queue;   /* not yet sent */
+    uint64_t connected_ms; /* when it became so */
+    unsigned starts;       /* of the process; 2: more than one */
+    struct keyset want;    /* the desired state */
+    struct keyset status;  /* the VM's words */
+    bool status_full;      /* said so once */
+    struct item *queue;    /* not yet sent */
     size_t q_first, q_n, q_cap;
     char trouble[128];
 };
@@ -233,6 +236,7 @@ static bool take_record(struct worker *w, const struct qdb_rec_up *untrusted)
     switch (untrusted->type) {
     case QDB_REC_CONNECTED:
         w->connected = true;
+        w->connected_ms = io_now_ms();
         w->backoff_ms = WORKER_BACKOFF_MIN_MS;
         w->trouble[0] = 0;
         return true;
@@ -305,6 +309,7 @@ static int start(struct worker *w)
     r = privsep_spawn(w->a.exe, argv, &w->fd, &w->pid);
     if (r)
         return r;
+    w->starts += w->starts < 2;
     return loop_io_new(w->loop, w->fd, LOOP_READ, on_worker, w, &w->io);
 }
 
@@ -367,6 +372,11 @@ void worker_free(struct worker *w)
 bool worker_connected(const struct worker *w)
 {
     return w->connected;
+}
+
+bool worker_settled(const struct worker *w, uint64_t now_ms, uint32_t ms)
+{
+    return w->connected && (w->starts == 1 || now_ms - w->connected_ms >= ms);
 }
 
 const struct keyset *worker_status(const struct worker *w)

@@ -56,6 +56,9 @@ int worker_signal(struct worker *w, const char *path);
 
 /** Does the VM have the whole state? */
 bool worker_connected(const struct worker *w);
+/** Has the VM said again what it had said to an earlier worker? That is so
+ *  @p ms after it connected to this one, and always of the first one. */
+bool worker_settled(const struct worker *w, uint64_t now_ms, uint32_t ms);
 /** What the VM said, sorted; borrowed until the loop turns. */
 const struct keyset *worker_status(const struct worker *w);
 /** What it shall have; borrowed. */

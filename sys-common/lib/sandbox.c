@@ -25,38 +25,73 @@ struct sys_group {
 };
 
 static const int sys_base[] = {
-    SCMP_SYS(read), SCMP_SYS(write), SCMP_SYS(readv), SCMP_SYS(writev),
-    SCMP_SYS(close), SCMP_SYS(fstat), SCMP_SYS(newfstatat), SCMP_SYS(lseek),
-    SCMP_SYS(brk), SCMP_SYS(munmap), SCMP_SYS(mremap), SCMP_SYS(madvise),
-    SCMP_SYS(rt_sigaction), SCMP_SYS(rt_sigprocmask), SCMP_SYS(rt_sigreturn),
-    SCMP_SYS(sigaltstack), SCMP_SYS(poll), SCMP_SYS(ppoll),
-    SCMP_SYS(epoll_create1), SCMP_SYS(epoll_ctl), SCMP_SYS(epoll_wait),
-    SCMP_SYS(epoll_pwait), SCMP_SYS(epoll_pwait2), SCMP_SYS(clock_gettime),
-    SCMP_SYS(clock_nanosleep), SCMP_SYS(nanosleep), SCMP_SYS(gettimeofday),
-    SCMP_SYS(time), SCMP_SYS(getpid), SCMP_SYS(gettid), SCMP_SYS(getppid),
-    SCMP_SYS(getuid), SCMP_SYS(geteuid), SCMP_SYS(getgid), SCMP_SYS(getegid),
-    SCMP_SYS(getrandom), SCMP_SYS(futex), SCMP_SYS(restart_syscall),
-    SCMP_SYS(exit), SCMP_SYS(exit_group), SCMP_SYS(timerfd_settime),
-    SCMP_SYS(timerfd_create), SCMP_SYS(pipe2), SCMP_SYS(tgkill),
-    SCMP_SYS(eventfd2), SCMP_SYS(wait4), SCMP_SYS(sched_yield),
+    SCMP_SYS(read),
+    SCMP_SYS(write),
+    SCMP_SYS(readv),
+    SCMP_SYS(writev),
+    SCMP_SYS(close),
+    SCMP_SYS(fstat),
+    SCMP_SYS(newfstatat),
+    SCMP_SYS(lseek),
+    SCMP_SYS(brk),
+    SCMP_SYS(munmap),
+    SCMP_SYS(mremap),
+    SCMP_SYS(madvise),
+    SCMP_SYS(rt_sigaction),
+    SCMP_SYS(rt_sigprocmask),
+    SCMP_SYS(rt_sigreturn),
+    SCMP_SYS(sigaltstack),
+    SCMP_SYS(poll),
+    SCMP_SYS(ppoll),
+    SCMP_SYS(epoll_create1),
+    SCMP_SYS(epoll_ctl),
+    SCMP_SYS(epoll_wait),
+    SCMP_SYS(epoll_pwait),
+    SCMP_SYS(epoll_pwait2),
+    SCMP_SYS(clock_gettime),
+    SCMP_SYS(clock_nanosleep),
+    SCMP_SYS(nanosleep),
+    SCMP_SYS(gettimeofday),
+    SCMP_SYS(time),
+    SCMP_SYS(getpid),
+    SCMP_SYS(gettid),
+    SCMP_SYS(getppid),
+    SCMP_SYS(getuid),
+    SCMP_SYS(geteuid),
+    SCMP_SYS(getgid),
+    SCMP_SYS(getegid),
+    SCMP_SYS(getrandom),
+    SCMP_SYS(futex),
+    SCMP_SYS(restart_syscall),
+    SCMP_SYS(exit),
+    SCMP_SYS(exit_group),
+    SCMP_SYS(timerfd_settime),
+    SCMP_SYS(timerfd_create),
+    SCMP_SYS(pipe2),
+    SCMP_SYS(tgkill),
+    SCMP_SYS(eventfd2),
+    SCMP_SYS(wait4),
+    SCMP_SYS(sched_yield),
     SCMP_SYS(sysinfo), /* qsort() of glibc 2.36 on more than 1 KiB */
 };
 static const int sys_socket[] = {
-    SCMP_SYS(sendto), SCMP_SYS(recvfrom), SCMP_SYS(sendmsg),
-    SCMP_SYS(recvmsg), SCMP_SYS(accept), SCMP_SYS(accept4),
-    SCMP_SYS(shutdown), SCMP_SYS(getsockopt), SCMP_SYS(getsockname),
+    SCMP_SYS(sendto),      SCMP_SYS(recvfrom),   SCMP_SYS(sendmsg),
+    SCMP_SYS(recvmsg),     SCMP_SYS(accept),     SCMP_SYS(accept4),
+    SCMP_SYS(shutdown),    SCMP_SYS(getsockopt), SCMP_SYS(getsockname),
     SCMP_SYS(getpeername), SCMP_SYS(setsockopt),
 };
 static const int sys_file[] = {
-    SCMP_SYS(openat), SCMP_SYS(open), SCMP_SYS(stat), SCMP_SYS(lstat),
-    SCMP_SYS(statx), SCMP_SYS(access), SCMP_SYS(faccessat),
-    SCMP_SYS(faccessat2), SCMP_SYS(getdents64), SCMP_SYS(readlink),
-    SCMP_SYS(readlinkat), SCMP_SYS(rename), SCMP_SYS(renameat),
-    SCMP_SYS(unlink), SCMP_SYS(unlinkat), SCMP_SYS(fsync),
-    SCMP_SYS(ftruncate), SCMP_SYS(fchmod), SCMP_SYS(umask), SCMP_SYS(dup),
-    SCMP_SYS(statfs), SCMP_SYS(fstatfs),
+    SCMP_SYS(openat),    SCMP_SYS(open),       SCMP_SYS(stat),
+    SCMP_SYS(lstat),     SCMP_SYS(statx),      SCMP_SYS(access),
+    SCMP_SYS(faccessat), SCMP_SYS(faccessat2), SCMP_SYS(getdents64),
+    SCMP_SYS(readlink),  SCMP_SYS(readlinkat), SCMP_SYS(rename),
+    SCMP_SYS(renameat),  SCMP_SYS(unlink),     SCMP_SYS(unlinkat),
+    SCMP_SYS(fsync),     SCMP_SYS(ftruncate),  SCMP_SYS(fchmod),
+    SCMP_SYS(umask),     SCMP_SYS(dup),        SCMP_SYS(statfs),
+    SCMP_SYS(fstatfs),
 };
 static const int sys_ioctl[] = {SCMP_SYS(ioctl)};
+static const int sys_readlink[] = {SCMP_SYS(readlink), SCMP_SYS(readlinkat)};
 static const int sys_kill[] = {SCMP_SYS(kill)};
 static const int sys_connect[] = {SCMP_SYS(bind), SCMP_SYS(connect),
                                   SCMP_SYS(listen)};
@@ -66,6 +101,7 @@ static const struct sys_group sys_groups[] = {
     {SANDBOX_SYS_SOCKET, sys_socket, ARRAY_LEN(sys_socket)},
     {SANDBOX_SYS_FILE, sys_file, ARRAY_LEN(sys_file)},
     {SANDBOX_SYS_IOCTL, sys_ioctl, ARRAY_LEN(sys_ioctl)},
+    {SANDBOX_SYS_READLINK, sys_readlink, ARRAY_LEN(sys_readlink)},
     {SANDBOX_SYS_KILL, sys_kill, ARRAY_LEN(sys_kill)},
     {SANDBOX_SYS_NETLINK | SANDBOX_SYS_UNIX | SANDBOX_SYS_INET, sys_connect,
      ARRAY_LEN(sys_connect)},
@@ -128,8 +164,20 @@ static int allow_narrow(scmp_filter_ctx ctx)
     return r;
 }
 
-static int enter_seccomp(uint32_t sys)
+static int allow_ioctls(scmp_filter_ctx ctx, const struct sandbox *s)
 {
+    int r = 0;
+
+    for (size_t i = 0; i < s->n_ioctls && r == 0; i++)
+        r = seccomp_rule_add(
+            ctx, SCMP_ACT_ALLOW, SCMP_SYS(ioctl), 1,
+            SCMP_A1(SCMP_CMP_MASKED_EQ, 0xffffffffu, s->ioctls[i]));
+    return r;
+}
+
+static int enter_seccomp(const struct sandbox *s)
+{
+    uint32_t sys = s->sys;
     scmp_filter_ctx ctx = seccomp_init(SCMP_ACT_KILL_PROCESS);
     int r = 0;
 
@@ -149,6 +197,8 @@ static int enter_seccomp(uint32_t sys)
         r = allow_memory(ctx, sys);
     if (r == 0)
         r = allow_narrow(ctx);
+    if (r == 0)
+        r = allow_ioctls(ctx, s);
     if (r == 0)
         r = seccomp_load(ctx);
     seccomp_release(ctx);
@@ -236,6 +286,6 @@ int sandbox_enter(const struct sandbox *s)
     if (r == 0 && prctl(PR_SET_DUMPABLE, 0) != 0)
         r = err_last();
     if (r == 0)
-        r = enter_seccomp(s->sys);
+        r = enter_seccomp(s);
     return r;
 }

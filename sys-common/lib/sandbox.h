@@ -14,24 +14,28 @@
 
 /** Groups of system calls a profile may name; SANDBOX_SYS_BASE is always
  *  there (memory, read/write on open descriptors, poll, time, exit). */
-#define SANDBOX_SYS_SOCKET 0x01u  /* send/recv on open sockets, accept4 */
-#define SANDBOX_SYS_NETLINK 0x02u /* socket(AF_NETLINK), bind, ... */
-#define SANDBOX_SYS_FILE 0x04u    /* openat, stat, readdir, rename, unlink */
-#define SANDBOX_SYS_IOCTL 0x08u   /* ioctl on open descriptors */
-#define SANDBOX_SYS_UNIX 0x10u    /* socket(AF_UNIX), connect, bind, listen */
-#define SANDBOX_SYS_INET 0x20u    /* socket(AF_INET/6), connect, bind */
-#define SANDBOX_SYS_KILL 0x40u    /* kill */
-#define SANDBOX_SYS_MMAP_FD 0x80u /* mmap of descriptors (grant pages) */
+#define SANDBOX_SYS_SOCKET 0x01u    /* send/recv on open sockets, accept4 */
+#define SANDBOX_SYS_NETLINK 0x02u   /* socket(AF_NETLINK), bind, ... */
+#define SANDBOX_SYS_FILE 0x04u      /* openat, stat, readdir, rename, unlink */
+#define SANDBOX_SYS_IOCTL 0x08u     /* ioctl on open descriptors */
+#define SANDBOX_SYS_UNIX 0x10u      /* socket(AF_UNIX), connect, bind, listen */
+#define SANDBOX_SYS_INET 0x20u      /* socket(AF_INET/6), connect, bind */
+#define SANDBOX_SYS_KILL 0x40u      /* kill */
+#define SANDBOX_SYS_READLINK 0x100u /* readlink: libusb asks a name */
+#define SANDBOX_SYS_MMAP_FD 0x80u   /* mmap of descriptors (grant pages) */
 
 /** No id change (the process already runs as it should). */
 #define SANDBOX_KEEP_ID ((uid_t)-1)
 
 struct sandbox {
-    uid_t uid;           /* SANDBOX_KEEP_ID to stay */
-    gid_t gid;           /* with uid */
-    uint64_t keep_caps;  /* bit n = capability n stays permitted+effective */
-    const char *root;    /* chroot target, NULL for none */
-    uint32_t sys;        /* SANDBOX_SYS_* */
+    uid_t uid;          /* SANDBOX_KEEP_ID to stay */
+    gid_t gid;          /* with uid */
+    uint64_t keep_caps; /* bit n = capability n stays permitted+effective */
+    const char *root;   /* chroot target, NULL for none */
+    uint32_t sys;       /* SANDBOX_SYS_* */
+    const unsigned long *ioctls; /* the only requests that ioctl(2) may name;
+                                  * not together with SANDBOX_SYS_IOCTL */
+    size_t n_ioctls;
     uint64_t max_memory; /* RLIMIT_AS in bytes, 0 for none */
     uint32_t max_files;  /* RLIMIT_NOFILE, 0 for 64 */
 };

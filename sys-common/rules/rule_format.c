@@ -71,7 +71,7 @@ static int format(const struct fw_rule *rule, bool api, char *buf, size_t cap)
     const struct fw_match *m = &rule->m;
 
     wbuf_printf(&w, "action=%s", m->action == FW_ACCEPT ? "accept" : "drop");
-    if (api && rule->has_expire)
+    if (rule->has_expire)
         wbuf_printf(&w, " expire=%" PRIu64, rule->expire);
     put_destination(&w, rule);
     if (m->proto != FW_PROTO_ANY)

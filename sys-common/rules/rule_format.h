@@ -9,16 +9,17 @@
 
 #include "rules/rule.h"
 
-/** The value of a /qubes-firewall/<ip>/NNNN key: action, destination, proto,
- *  specialtarget, dstports (A-B), icmptype; expire and comment are left out.
- *  rule_parse_qdb() of it gives the same rule without these two.
+/** The value of a /qubes-firewall/<ip>/NNNN key: action, expire= (a word of
+ *  our own VMs), destination, proto, specialtarget, dstports (A-B), icmptype;
+ *  the comment is left out. rule_parse_qdb() of it gives the same rule without
+ *  its comment.
  *  @param rule  of one port range and no ICMP name: see rule_lower()
  *  @param buf  receives the text and a NUL; FW_TEXT_MAX always suffices
  *  @return length; -ENOBUFS */
 int rule_format_qdb(const struct fw_rule *rule, char *buf, size_t cap);
 
-/** The same with expire= behind the action and comment= at the end, for
- *  files and the command line. rule_parse_api() of it gives the same rule. */
+/** The same with comment= at the end, for files and the command line.
+ *  rule_parse_api() of it gives the same rule. */
 int rule_format_api(const struct fw_rule *rule, char *buf, size_t cap);
 
 /** Do two rules say the same in every field? */

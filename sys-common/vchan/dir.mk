@@ -3,7 +3,7 @@
 $(eval $(call library,vchan,$(addprefix sys-common/vchan/,vchan.c \
   vchan_unix.c vchan_xen.c)))
 
-VCHAN_LIBS := -lxenvchan -lxenstore
+VCHAN_LIBS := -lxenvchan -lxenevtchn -lxenstore
 
 $(eval $(call unit_test,test_vchan,tests/unit/test_vchan.c,vchan lib,\
   $(VCHAN_LIBS) $(LIB_LIBS)))

@@ -30,15 +30,22 @@ static int addr_check(const struct vchan_addr *addr)
 int vchan_server_new(const struct vchan_addr *addr, size_t ring_bytes,
                      struct vchan **ret)
 {
+    return vchan_server_new_rings(addr, ring_bytes, ring_bytes, ret);
+}
+
+int vchan_server_new_rings(const struct vchan_addr *addr, size_t read_bytes,
+                           size_t write_bytes, struct vchan **ret)
+{
     int r = addr_check(addr);
 
     if (r < 0)
         return r;
-    if (ring_bytes == 0 || ring_bytes > VCHAN_RING_MAX)
+    if (read_bytes == 0 || read_bytes > VCHAN_RING_MAX || write_bytes == 0 ||
+        write_bytes > VCHAN_RING_MAX)
         return -EINVAL;
     if (addr->body == VCHAN_UNIX)
-        return vchan_unix_server(addr, ret);
-    return vchan_xen_server(addr, ring_bytes, ret);
+        return vchan_unix_server(addr, write_bytes, ret);
+    return vchan_xen_server(addr, read_bytes, write_bytes, ret);
 }
 
 int vchan_client_new(const struct vchan_addr *addr, struct vchan **ret)
@@ -91,4 +98,11 @@ ssize_t vchan_read(struct vchan *v, void *buf, size_t len)
 ssize_t vchan_write(struct vchan *v, const void *buf, size_t len)
 {
     return v->ops->write(v, buf, len);
+}
+
+ssize_t vchan_writev(struct vchan *v, const struct iovec *iov, unsigned n)
+{
+    if (n == 0 || n > VCHAN_IOV_MAX)
+        return -EINVAL;
+    return v->ops->writev(v, iov, n);
 }

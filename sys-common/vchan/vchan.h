@@ -10,8 +10,12 @@
 #include <stddef.h>
 #include <stdint.h>
 #include <sys/types.h>
+#include <sys/uio.h>
 
 #define VCHAN_PORT_QUBESDB 111u
+/** The one request of ioctl(2) that an open vchan makes: on xen
+ *  IOCTL_EVTCHN_NOTIFY of <xen/evtchn.h>. */
+#define VCHAN_IOCTL 0x00044504ul
 
 enum vchan_body { VCHAN_XEN, VCHAN_UNIX };
 
@@ -38,6 +42,15 @@ enum vchan_body vchan_body_from_env(void);
  *  @return 0; -EINVAL; -errno */
 int vchan_server_new(const struct vchan_addr *addr, size_t ring_bytes,
                      struct vchan **ret);
+
+/** The same with a size for each direction.
+ *  @param read_bytes   of the ring the server reads, 1..2^20
+ *  @param write_bytes  of the ring the server writes, 1..2^20; on unix it is
+ *                      asked for as the socket's send buffer, as far as the
+ *                      kernel's limit allows
+ *  @return as vchan_server_new() */
+int vchan_server_new_rings(const struct vchan_addr *addr, size_t read_bytes,
+                           size_t write_bytes, struct vchan **ret);
 
 /** Connect as client, without waiting for a server.
  *  @return 0; -EAGAIN no server yet: try again later; -errno */
@@ -75,5 +88,12 @@ ssize_t vchan_read(struct vchan *v, void *buf, size_t len);
 /** Write up to @p len bytes, never waits; a shorter count means: wait for
  *  the next event. @return bytes (0 = full); -ECONNRESET; -errno */
 ssize_t vchan_write(struct vchan *v, const void *buf, size_t len);
+/** Write the pieces in order, as if they were one: the peer is notified once
+ *  for all of them, and never sees the first without as many of the others
+ *  as fit. @param n  1..VCHAN_IOV_MAX
+ *  @return bytes of the sum (short: wait for the next event); -EINVAL;
+ *  -EPROTO impossible ring indexes; -ECONNRESET; -errno */
+ssize_t vchan_writev(struct vchan *v, const struct iovec *iov, unsigned n);
+#define VCHAN_IOV_MAX 64u
 
 #endif

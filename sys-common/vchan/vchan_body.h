@@ -15,6 +15,7 @@ struct vchan_ops {
     enum vchan_state (*state)(struct vchan *v);
     ssize_t (*read)(struct vchan *v, void *buf, size_t len);
     ssize_t (*write)(struct vchan *v, const void *buf, size_t len);
+    ssize_t (*writev)(struct vchan *v, const struct iovec *iov, unsigned n);
 };
 
 /** First member of each body's struct. */
@@ -23,10 +24,11 @@ struct vchan {
 };
 
 /** As vchan_server_new() and vchan_client_new(), for one body. */
-int vchan_unix_server(const struct vchan_addr *addr, struct vchan **ret);
+int vchan_unix_server(const struct vchan_addr *addr, size_t write_bytes,
+                      struct vchan **ret);
 int vchan_unix_client(const struct vchan_addr *addr, struct vchan **ret);
-int vchan_xen_server(const struct vchan_addr *addr, size_t ring_bytes,
-                     struct vchan **ret);
+int vchan_xen_server(const struct vchan_addr *addr, size_t read_bytes,
+                     size_t write_bytes, struct vchan **ret);
 int vchan_xen_client(const struct vchan_addr *addr, struct vchan **ret);
 
 #endif

@@ -5,6 +5,7 @@
  * notices the peer's death by itself. */
 #include <stdio.h>
 #include <stdlib.h>
+#include <string.h>
 #include <sys/socket.h>
 
 #include "lib/err.h"
@@ -23,6 +24,7 @@ struct vchan_unix {
     enum vchan_state state;
     bool read_off;
     bool write_blocked;
+    size_t write_bytes; /* wanted send buffer, 0: as it is */
 };
 
 static struct vchan_unix *self_of(struct vchan *v)
@@ -64,6 +66,16 @@ static void unix_want_read(struct vchan *v, bool want)
     self_of(v)->read_off = !want;
 }
 
+/* Larger than it is, as far as net.core.wmem_max allows; less works too. */
+static void ask_send_buffer(int fd, size_t bytes)
+{
+    int size = (int)bytes, now = 0;
+    socklen_t len = sizeof(now);
+
+    if (getsockopt(fd, SOL_SOCKET, SO_SNDBUF, &now, &len) == 0 && now < size)
+        (void)setsockopt(fd, SOL_SOCKET, SO_SNDBUF, &size, sizeof(size));
+}
+
 static int unix_ready(struct vchan *v)
 {
     struct vchan_unix *u = self_of(v);
@@ -78,6 +90,7 @@ static int unix_ready(struct vchan *v)
     close(u->fd); /* a second client is refused by the kernel */
     u->fd = fd;
     u->state = VCHAN_CONNECTED;
+    ask_send_buffer(fd, u->write_bytes);
     return 0;
 }
 
@@ -108,17 +121,24 @@ static ssize_t unix_read(struct vchan *v, void *buf, size_t len)
     return -ECONNRESET;
 }
 
-static ssize_t unix_write(struct vchan *v, const void *buf, size_t len)
+static ssize_t unix_writev(struct vchan *v, const struct iovec *iov,
+                           unsigned n_iov)
 {
     struct vchan_unix *u = self_of(v);
+    struct msghdr mh = {.msg_iovlen = n_iov};
+    size_t len = 0;
     ssize_t n;
+
+    memcpy(&mh.msg_iov, &iov, sizeof(iov)); /* sendmsg only reads them */
+    for (unsigned i = 0; i < n_iov; i++)
+        len += iov[i].iov_len;
 
     if (u->state == VCHAN_WAITING)
         return 0;
     if (u->state == VCHAN_CLOSED)
         return -ECONNRESET;
     do {
-        n = send(u->fd, buf, len, MSG_DONTWAIT | MSG_NOSIGNAL);
+        n = sendmsg(u->fd, &mh, MSG_DONTWAIT | MSG_NOSIGNAL);
     } while (n < 0 && errno == EINTR);
     if (n < 0 && errno != EAGAIN)
         return errno == EPIPE ? -ECONNRESET : err_last();
@@ -126,6 +146,14 @@ static ssize_t unix_write(struct vchan *v, const void *buf, size_t len)
         n = 0;
     u->write_blocked = (size_t)n < len;
     return n;
+}
+
+static ssize_t unix_write(struct vchan *v, const void *buf, size_t len)
+{
+    struct iovec iov = {.iov_len = len};
+
+    memcpy(&iov.iov_base, &buf, sizeof(buf));
+    return unix_writev(v, &iov, 1);
 }
 
 static const struct vchan_ops unix_ops = {
@@ -137,6 +165,7 @@ static const struct vchan_ops unix_ops = {
     .state = unix_state,
     .read = unix_read,
     .write = unix_write,
+    .writev = unix_writev,
 };
 
 static int unix_path(const struct vchan_addr *addr, uint32_t server,
@@ -165,7 +194,8 @@ static int unix_new(int fd, enum vchan_state state, struct vchan **ret)
     return 0;
 }
 
-int vchan_unix_server(const struct vchan_addr *addr, struct vchan **ret)
+int vchan_unix_server(const struct vchan_addr *addr, size_t write_bytes,
+                      struct vchan **ret)
 {
     char path[VCHAN_UNIX_PATH_MAX];
     int r = unix_path(addr, addr->self, path);
@@ -175,7 +205,10 @@ int vchan_unix_server(const struct vchan_addr *addr, struct vchan **ret)
     int fd = io_unix_listen(path, VCHAN_UNIX_MODE);
     if (fd < 0)
         return fd;
-    return unix_new(fd, VCHAN_WAITING, ret);
+    r = unix_new(fd, VCHAN_WAITING, ret);
+    if (r == 0)
+        self_of(*ret)->write_bytes = write_bytes;
+    return r;
 }
 
 int vchan_unix_client(const struct vchan_addr *addr, struct vchan **ret)

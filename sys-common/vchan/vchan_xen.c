@@ -7,8 +7,10 @@
 #include <poll.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <string.h>
 
 #include <libxenvchan.h>
+#include <xenevtchn.h>
 #include <xenstore.h>
 
 #include "lib/err.h"
@@ -113,6 +115,85 @@ static ssize_t xen_write(struct vchan *v, const void *buf, size_t len)
     return r < 0 ? -ECONNRESET : r;
 }
 
+/* Which bits the two sides ask in: spec/vchan.md. The peer may write them at
+ * any time; a wrong one costs it a wake-up. */
+static void ask_when_consumed(struct libxenvchan *lib)
+{
+    uint8_t *wish =
+        lib->is_server ? &lib->ring->cli_notify : &lib->ring->srv_notify;
+
+    (void)__atomic_fetch_or(wish, VCHAN_NOTIFY_READ, __ATOMIC_SEQ_CST);
+}
+
+static int tell_written(struct libxenvchan *lib)
+{
+    uint8_t *wish =
+        lib->is_server ? &lib->ring->srv_notify : &lib->ring->cli_notify;
+    uint8_t before = __atomic_fetch_and(wish, (uint8_t)~VCHAN_NOTIFY_WRITE,
+                                        __ATOMIC_SEQ_CST);
+
+    if (!(before & VCHAN_NOTIFY_WRITE))
+        return 0;
+    return xenevtchn_notify(lib->event, lib->event_port) < 0 ? err_last() : 0;
+}
+
+/* @return bytes of free space; -EPROTO */
+static ssize_t ring_room(const struct libxenvchan_ring *ring, uint32_t prod)
+{
+    const volatile struct ring_shared *shr = ring->shr;
+    uint32_t size = (uint32_t)1 << ring->order;
+    uint32_t fill = prod - shr->cons;
+
+    return fill > size ? -EPROTO : (ssize_t)(size - fill);
+}
+
+/* One piece into the ring at @p at, which wraps. */
+static void ring_put(struct libxenvchan_ring *ring, uint32_t at,
+                     const uint8_t *p, size_t len)
+{
+    size_t size = (size_t)1 << ring->order;
+    size_t off = at & (size - 1);
+    size_t first = len < size - off ? len : size - off;
+    uint8_t *buf = ring->buffer;
+
+    memcpy(buf + off, p, first);
+    memcpy(buf, p + first, len - first);
+}
+
+/* All pieces are copied before the index moves: the library, called once for
+ * each, would move it and notify in between. */
+static ssize_t xen_writev(struct vchan *v, const struct iovec *iov, unsigned n)
+{
+    struct libxenvchan *lib = lib_of(v);
+    struct libxenvchan_ring *ring = &lib->write;
+    uint32_t prod = ring->shr->prod, at = prod;
+    size_t want = 0;
+
+    if (libxenvchan_is_open(lib) == 0)
+        return -ECONNRESET;
+    for (unsigned i = 0; i < n; i++)
+        want += iov[i].iov_len;
+    ssize_t room = ring_room(ring, prod);
+    if (room >= 0 && (size_t)room < want) {
+        ask_when_consumed(lib);
+        room = ring_room(ring, prod);
+    }
+    if (room <= 0)
+        return room;
+    for (unsigned i = 0; i < n && room > 0; i++) {
+        size_t len =
+            iov[i].iov_len < (size_t)room ? iov[i].iov_len : (size_t)room;
+        ring_put(ring, at, iov[i].iov_base, len);
+        at += (uint32_t)len;
+        room -= (ssize_t)len;
+    }
+    if (at == prod)
+        return 0;
+    __atomic_store_n(&ring->shr->prod, at, __ATOMIC_RELEASE);
+    int r = tell_written(lib);
+    return r < 0 ? r : (ssize_t)(at - prod);
+}
+
 static const struct vchan_ops xen_ops = {
     .free = xen_free,
     .fd = xen_fd,
@@ -122,6 +203,7 @@ static const struct vchan_ops xen_ops = {
     .state = xen_state,
     .read = xen_read,
     .write = xen_write,
+    .writev = xen_writev,
 };
 
 static int xen_wrap(struct libxenvchan *lib, struct vchan **ret)
@@ -139,14 +221,14 @@ static int xen_wrap(struct libxenvchan *lib, struct vchan **ret)
     return 0;
 }
 
-int vchan_xen_server(const struct vchan_addr *addr, size_t ring_bytes,
-                     struct vchan **ret)
+int vchan_xen_server(const struct vchan_addr *addr, size_t read_bytes,
+                     size_t write_bytes, struct vchan **ret)
 {
     char path[VCHAN_XS_PATH_MAX];
 
     snprintf(path, sizeof(path), "data/vchan/%u/%u", addr->peer, addr->port);
     struct libxenvchan *lib = libxenvchan_server_init(
-        NULL, (int)addr->peer, path, ring_bytes, ring_bytes);
+        NULL, (int)addr->peer, path, read_bytes, write_bytes);
     if (!lib)
         return err_last();
     return xen_wrap(lib, ret);

@@ -5,6 +5,8 @@ rule form, whole lists, profiles. What the command says is held against the
 keys and the packets."""
 import json
 import os
+import re
+import signal
 import subprocess
 import sys
 import time
@@ -273,6 +275,39 @@ def test_profiles(chain):
     web.unlink()
 
 
+def test_expiry(chain):
+    firewall(chain, "apply", "work", "-", text="accept expire=+4\ndrop\n")
+    text = stored(chain).splitlines()[0]
+    ok(rule_keys(chain).get("0000") == text, "the firewall is told the end",
+       str(rule_keys(chain)))
+    ok(probe(chain, f"tcp {DST} 80") == "open", "until then the rule counts")
+    ok(wait_until(lambda: list(rule_keys(chain)) == ["0001"], 20),
+       "an expired rule is taken out of the keys", str(rule_keys(chain)))
+    ok(probe(chain, f"tcp {DST} 80") != "open", "and is out of force")
+    # dom0 stands still: the end comes all the same
+    firewall(chain, "apply", "work", "-", text="accept expire=+5\ndrop\n")
+    was = probe(chain, f"tcp {DST} 80")
+    qube = chain.qube("work")
+    chain.daemon.send_signal(signal.SIGSTOP)
+    ends = int(stored_expiry(chain))
+    wait_until(lambda: time.time() > ends + 1, 20)
+    now = subprocess.run(
+        ["nsenter", "-t", str(qube["pid"]), "-m", "-n", "-p", "-r", "-w",
+         "--", "/usr/bin/probe", "tcp", DST, "80", "2000"], check=False,
+        text=True, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE,
+        timeout=15).stdout
+    chain.daemon.send_signal(signal.SIGCONT)
+    ok(was == "open" and not now.startswith("open"),
+       "and without dom0, too", f"{was}, then {now}")
+    firewall(chain, "reset", "work")
+
+
+def stored_expiry(chain):
+    """The first expire= in the qube's file."""
+    text = (chain.etc / "qubes/work.conf").read_text()
+    return re.search(r"expire=(\d+)", text).group(1)
+
+
 def test_large(chain):
     for n in (1000, 4000):
         text = "".join(f"drop 203.0.{i >> 8}.{i & 255} tcp 1000-{1000 + i}\n"
@@ -306,6 +341,7 @@ def main():
         test_refused(chain)
         test_diff_edit(chain)
         test_profiles(chain)
+        test_expiry(chain)
         test_large(chain)
         chain.sysqube("down")
     finish()

@@ -57,6 +57,8 @@ def service(image, name):
               encoding="ascii") as table:
         for line in table:
             words = line.split()
+            if words and words[0].startswith("@"):
+                words = words[1:]
             if words and words[0].split("+")[0] == name:
                 caps = ",".join("+" + c for c in words[3].split(","))
                 return words[1], words[2], "-all," + caps, words[4:]

@@ -132,6 +132,40 @@ static void test_images(void **state)
     load("manifest.json: No such file", CONFIG_LOAD_IMAGES);
 }
 
+static void test_options(void **state)
+{
+    static const struct {
+        const char *manifest; /* NULL: none */
+        int result;
+        const char *options;
+    } rows[] = {
+        {NULL, 0, ""},
+        {"{}", 0, ""},
+        {"{\"cmdline\": \"\"}", 0, ""},
+        {"{\"cmdline\": 5}", 0, ""},
+        {"{\"cmdline\": \"a.b=0 c\"}", 0, "a.b=0 c"},
+        {"{\"cmdline\": \"a\\nb\"}", -EBADMSG, ""},
+        {"{\"cmdline\":", -EBADMSG, ""},
+    };
+    struct config_daemon d = {.platform = CONFIG_XEN};
+    char options[IMAGE_OPTIONS_MAX];
+
+    (void)state;
+    snprintf(d.images, sizeof(d.images), "%s/images", dir);
+    for (size_t i = 0; i < ARRAY_LEN(rows); i++) {
+        if (rows[i].manifest)
+            put("images/i/manifest.json", rows[i].manifest);
+        else
+            drop("images/i/manifest.json");
+        assert_int_equal(image_options(&d, "i", options), rows[i].result);
+        assert_string_equal(options, rows[i].options);
+    }
+    d.platform = CONFIG_NETNS;
+    put("images/i/manifest.json", rows[4].manifest);
+    assert_int_equal(image_options(&d, "i", options), 0);
+    assert_string_equal(options, "");
+}
+
 static void test_netns_tree(void **state)
 {
     char text[512];
@@ -166,6 +200,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test_setup_teardown(test_images, set_up, tear_down),
+        cmocka_unit_test_setup_teardown(test_options, set_up, tear_down),
         cmocka_unit_test_setup_teardown(test_netns_tree, set_up, tear_down),
         cmocka_unit_test_setup_teardown(test_saved_numbers, set_up, tear_down),
     };

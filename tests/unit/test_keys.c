@@ -169,7 +169,7 @@ static void test_desired(void **state)
     struct keys_run run[N] = {[NET] = {true, true, 1, 0},
                               [FW] = {true, true, 2, 0},
                               [WORK] = {true, true, 9, 0}};
-    struct keys_world w = {&c, run, true, 5000};
+    struct keys_world w = {&c, run, true, 5000, NULL};
 
     (void)state;
     make(&c);
@@ -187,14 +187,14 @@ static void test_variants(void **state)
     struct config c;
     struct keys_run run[N] = {
         [WORK] = {true, false, 0, 0}, [V4ONLY] = {true, true, 5, 0}};
-    struct keys_world w = {&c, run, false, 999};
+    struct keys_world w = {&c, run, false, 999, NULL};
     struct keyset s = {0};
 
     (void)state;
     make(&c);
     assert_int_equal(keys_desired(&w, FW, &s), 0);
     assert_string_equal(keyset_get(&s, "/qubes-firewall/10.137.0.4/0002"),
-                        "action=accept proto=icmp");
+                        "action=accept expire=1000 proto=icmp");
     assert_string_equal(keyset_get(&s, "/qubes-firewall/10.137.1.46/0000"),
                         "action=accept");
     assert_null(keyset_get(&s, "/qubes-firewall/10.137.1.46/0001"));
@@ -270,7 +270,7 @@ static void test_chain(void **state)
                                   [FLAT] = {.active = true},
                                   [INNER] = {.active = true},
                                   [OUTER] = {.active = true}};
-    struct keys_world w = {&c, run, false, 0};
+    struct keys_world w = {&c, run, false, 0, NULL};
 
     (void)state;
     make_paths(&c);

@@ -158,6 +158,19 @@ static void test_close_drains(void **state)
     assert_int_equal(vchan_write(f->server, "x", 1), -ECONNRESET);
 }
 
+static void test_gathered(void **state)
+{
+    struct fixture *f = *state;
+    char a[] = "head", b[] = "payload", got[16];
+    const struct iovec iov[] = {{a, 4}, {b, 7}};
+
+    connect_both(f);
+    assert_int_equal(vchan_writev(f->client, iov, 2), 11);
+    assert_int_equal(vchan_read(f->server, got, sizeof(got)), 11);
+    assert_memory_equal(got, "headpayload", 11);
+    assert_int_equal(vchan_writev(f->server, iov, VCHAN_IOV_MAX + 1), -EINVAL);
+}
+
 static void test_one_client(void **state)
 {
     struct fixture *f = *state;
@@ -187,6 +200,7 @@ int main(void)
         cmocka_unit_test_setup_teardown(test_full_and_events, setup, teardown),
         cmocka_unit_test_setup_teardown(test_close_drains, setup, teardown),
         cmocka_unit_test_setup_teardown(test_one_client, setup, teardown),
+        cmocka_unit_test_setup_teardown(test_gathered, setup, teardown),
         cmocka_unit_test(test_body_from_env),
     };
 

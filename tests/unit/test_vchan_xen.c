@@ -13,6 +13,7 @@
 #include <cmocka.h>
 
 #include <libxenvchan.h>
+#include <xenevtchn.h>
 #include <xenstore.h>
 
 #include "lib/err.h"
@@ -26,9 +27,11 @@
 static struct {
     struct libxenvchan lib;
     struct ring_shared read, write;
-    int fd, open, waits;
+    struct vchan_interface page;
+    uint8_t ring[1 << ORDER];
+    int fd, open, waits, notified;
     char path[64];
-    size_t ring_bytes;
+    size_t ring_bytes, write_bytes;
     bool no_domid, no_keys;
 } fake;
 
@@ -38,9 +41,10 @@ struct libxenvchan *libxenvchan_server_init(struct xentoollog_logger *logger,
 {
     (void)logger;
     assert_int_equal(domain, 7);
-    assert_int_equal(read_min, write_min);
     strcpy(fake.path, xs_path);
     fake.ring_bytes = read_min;
+    fake.write_bytes = write_min;
+    fake.lib.is_server = -1;
     fake.lib.blocking = -1; /* one signed bit */
     return &fake.lib;
 }
@@ -87,6 +91,14 @@ int libxenvchan_write(struct libxenvchan *ctrl, const void *data, size_t size)
         size = room;
     ctrl->write.shr->prod += (uint32_t)size;
     return (int)size;
+}
+
+int xenevtchn_notify(xenevtchn_handle *xce, evtchn_port_t port)
+{
+    (void)xce;
+    assert_int_equal(port, 5);
+    fake.notified++;
+    return 0;
 }
 
 int libxenvchan_wait(struct libxenvchan *ctrl)
@@ -155,6 +167,9 @@ static int setup(void **state)
         (struct libxenvchan_ring){.shr = &fake.read, .order = ORDER};
     fake.lib.write =
         (struct libxenvchan_ring){.shr = &fake.write, .order = ORDER};
+    fake.lib.write.buffer = fake.ring;
+    fake.lib.ring = &fake.page;
+    fake.lib.event_port = 5;
     fake.open = 1;
     fake.fd = eventfd(0, EFD_CLOEXEC);
     return fake.fd < 0 ? -1 : 0;
@@ -174,6 +189,7 @@ static void test_server(void **state)
     (void)state;
     assert_string_equal(fake.path, "data/vchan/7/111");
     assert_int_equal(fake.ring_bytes, 4096);
+    assert_int_equal(fake.write_bytes, 4096);
     assert_int_equal(vchan_fd(v), fake.fd);
     assert_int_equal(vchan_events(v), LOOP_READ);
     vchan_want_read(v, false); /* events are for both ways */
@@ -262,12 +278,61 @@ static void test_client(void **state)
     assert_null(v);
 }
 
+static void test_rings(void **state)
+{
+    const struct vchan_addr addr = {.body = VCHAN_XEN, .peer = 7, .port = 111};
+    struct vchan *v = NULL;
+
+    (void)state;
+    assert_int_equal(vchan_server_new_rings(&addr, 0, 1, &v), -EINVAL);
+    assert_int_equal(vchan_server_new_rings(&addr, 1, (1u << 20) + 1, &v),
+                     -EINVAL);
+    assert_int_equal(vchan_server_new_rings(&addr, 8192, 65536, &v), 0);
+    assert_int_equal(fake.ring_bytes, 8192);
+    assert_int_equal(fake.write_bytes, 65536);
+    vchan_free(v);
+}
+
+/* Two pieces over the end of the ring: one move of the index, one event,
+ * and only when the peer asked for it. */
+static void test_gathered(void **state)
+{
+    struct vchan *v = server();
+    uint8_t a[10], b[4096];
+    const struct iovec iov[] = {{a, sizeof(a)}, {b, 20}};
+    const struct iovec large[] = {{a, sizeof(a)}, {b, sizeof(b)}};
+
+    (void)state;
+    memset(a, 'a', sizeof(a));
+    memset(b, 'b', sizeof(b));
+    fake.write.cons = fake.write.prod = 0xffffffffu - 14; /* 4081 in it */
+    fake.page.srv_notify = VCHAN_NOTIFY_WRITE | VCHAN_NOTIFY_READ;
+    assert_int_equal(vchan_writev(v, iov, 2), 30);
+    assert_int_equal(fake.write.prod - fake.write.cons, 30);
+    assert_memory_equal(fake.ring + 4081, "aaaaaaaaaabbbbb", 15);
+    assert_memory_equal(fake.ring, "bbbbbbbbbbbbbbb", 15);
+    assert_int_equal(fake.notified, 1);
+    assert_int_equal(fake.page.srv_notify, VCHAN_NOTIFY_READ);
+    assert_int_equal(fake.page.cli_notify, 0);
+    assert_int_equal(vchan_writev(v, large, 2), 4096 - 30);
+    assert_int_equal(fake.notified, 1);
+    assert_int_equal(fake.page.cli_notify, VCHAN_NOTIFY_READ); /* asked */
+    assert_int_equal(vchan_writev(v, iov, 2), 0);
+    fake.write.cons = fake.write.prod + 1;
+    assert_int_equal(vchan_writev(v, iov, 2), -EPROTO);
+    assert_int_equal(vchan_writev(v, iov, 0), -EINVAL);
+    fake.open = 0;
+    assert_int_equal(vchan_writev(v, iov, 2), -ECONNRESET);
+    vchan_free(v);
+}
+
 int main(void)
 {
 #define T(f) cmocka_unit_test_setup_teardown(f, setup, teardown)
     const struct CMUnitTest tests[] = {
-        T(test_server), T(test_indexes),           T(test_closed),
-        T(test_client), T(test_ready_never_waits),
+        T(test_server),   T(test_indexes),           T(test_closed),
+        T(test_client),   T(test_ready_never_waits), T(test_rings),
+        T(test_gathered),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);

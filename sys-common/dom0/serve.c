@@ -263,16 +263,16 @@ static void do_fw_watch(struct serve *s, struct control_client *c,
                         const struct request *r)
 {
     for (size_t i = 0; i < r->n_names; i++) {
-        if (find(s, c, r->names[i]) < 0)
+        if (serve_find(s, c, r->names[i]) < 0)
             return;
     }
     manager_watch(s->m);
     if (r->op == REQ_FW_COUNTS)
-        send_ok(c, json_pack("{s:o}", "qubes",
-                             report_counts(s->m, r->names, r->n_names)));
+        serve_ok(c, json_pack("{s:o}", "qubes",
+                              report_counts(s->m, r->names, r->n_names)));
     else
-        send_ok(c, json_pack("{s:o}", "events",
-                             report_events(s->m, r->names, r->n_names)));
+        serve_ok(c, json_pack("{s:o}", "events",
+                              report_events(s->m, r->names, r->n_names)));
 }
 
 /* ---- netvm ---- */

@@ -152,17 +152,25 @@ const char *fw_stats_status(const struct config_qube *list, const char *said,
     return buf;
 }
 
-const char *fw_stats_said(const struct config *c, const struct config_qube *fw,
-                          const char *ip, const char *said,
-                          char buf[FW_STATS_TEXT_MAX])
+size_t fw_stats_missing(const struct keyset *desired, const char *ip,
+                        const char *said)
 {
-    const struct config_qube *list = NULL;
-    struct ipaddr addr;
+    static const char applied[] = "applied ";
+    char tree[QDB_REC_PATH + 32];
+    struct text rest, word;
+    size_t n = 0, len;
+    uint32_t there;
 
-    if (!ipaddr_parse(text_of(ip), &addr))
-        list = fw_stats_list(fw, fw_stats_qube(c, &addr));
-    if (list)
-        return fw_stats_status(list, said, buf);
-    snprintf(buf, FW_STATS_TEXT_MAX, "%s", said);
-    return buf;
+    if (strncmp(said, applied, sizeof(applied) - 1) != 0)
+        return 0;
+    rest = text_of(said + sizeof(applied) - 1);
+    if (!parse_split(&rest, ',', &word) ||
+        parse_u32(word, 0, FW_RULES_MAX, &there))
+        return 0;
+    snprintf(tree, sizeof(tree), "/qubes-firewall/%s/", ip);
+    len = strlen(tree);
+    for (size_t i = 0; i < desired->n; i++)
+        n += !strncmp(desired->v[i].path, tree, len) &&
+             strcmp(desired->v[i].path + len, "policy") != 0;
+    return n > there ? n - there : 0;
 }

@@ -50,10 +50,11 @@ size_t fw_stats_events(const struct keyset *status,
 const char *fw_stats_status(const struct config_qube *list, const char *said,
                             char buf[FW_STATS_TEXT_MAX]);
 
-/** The same for the list of address @p ip in firewall VM @p fw; as it was
- *  said when it is nobody's. @return buf */
-const char *fw_stats_said(const struct config *c, const struct config_qube *fw,
-                          const char *ip, const char *said,
-                          char buf[FW_STATS_TEXT_MAX]);
+/** Does the state of a list say fewer keys than dom0 wrote?
+ *  @param desired  the state of that firewall VM
+ *  @param ip       the source's address
+ *  @return keys that are missing; 0: none */
+size_t fw_stats_missing(const struct keyset *desired, const char *ip,
+                        const char *said);
 
 #endif

@@ -7,7 +7,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "dom0/fw_stats.h"
+#include "dom0/report_watch.h"
 #include "lib/err.h"
 #include "lib/io.h"
 #include "lib/log.h"
@@ -430,14 +430,14 @@ static void rules_result(struct jobs *j, struct job *o)
     json_t *applied = json_object();
 
     for (size_t i = 0; i < o->n_src; i++) {
-        const char *s =
-            source_status(j->m, &o->src[i], "/sysqube-status/firewall");
+        int up = manager_find(j->m, o->src[i].netvm);
         char text[FW_STATS_TEXT_MAX];
+        const char *s =
+            up < 0 ? NULL
+                   : report_list_status(j->m, (size_t)up, o->src[i].ip, text);
 
         if (!s)
             continue;
-        s = fw_stats_said(&j->m->cfg, config_find(&j->m->cfg, o->src[i].netvm),
-                          o->src[i].ip, s, text);
         json_object_set_new(applied, o->src[i].ip, json_string(s));
         if (strncmp(s, "applied", 7) && !o->error.step) {
             o->error.step = "apply the rules";

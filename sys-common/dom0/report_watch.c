@@ -2,10 +2,10 @@
 /* Counters and blocked packets as JSON. pure. See report_watch.h. */
 #include "dom0/report_watch.h"
 
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
-#include "dom0/fw_stats.h"
 #include "lib/mem.h"
 #include "rules/rule_format.h"
 
@@ -39,6 +39,36 @@ static json_t *rule_text(const struct config_qube *list, size_t number)
         rule_format_api(&list->rules[number].rule, text, sizeof(text)) < 0)
         return json_null();
     return json_string(text);
+}
+
+const char *report_list_status(const struct manager *m, size_t fw,
+                               const char *ip, char *buf)
+{
+    const struct worker *w = m->qubes[fw]->worker;
+    const struct config_qube *list = NULL;
+    char path[QDB_REC_PATH + 32];
+    struct ipaddr addr;
+    const char *said;
+    size_t missing;
+
+    snprintf(path, sizeof(path), "/sysqube-status/firewall/%s", ip);
+    said = manager_status(m, fw, path);
+    if (!said)
+        return NULL;
+    missing = worker_cut(w) ? fw_stats_missing(worker_desired(w), ip, said) : 0;
+    if (missing) {
+        snprintf(buf, FW_STATS_TEXT_MAX,
+                 "incomplete: %zu keys of the list had no room in the QubesDB "
+                 "of %s (%.40s)",
+                 missing, m->cfg.qubes[fw]->name, said);
+        return buf;
+    }
+    if (!ipaddr_parse(text_of(ip), &addr))
+        list = fw_stats_list(m->cfg.qubes[fw], fw_stats_qube(&m->cfg, &addr));
+    if (list)
+        return fw_stats_status(list, said, buf);
+    snprintf(buf, FW_STATS_TEXT_MAX, "%s", said);
+    return buf;
 }
 
 /* ---- counters ---- */
@@ -99,8 +129,8 @@ static json_t *qube_json(const struct manager *m, size_t fw,
         json_decref(states);
         return NULL;
     }
-    any = add_address(status_of(m, fw), &q->ip4, list, states, &t, v);
-    any |= add_address(status_of(m, fw), &q->ip6, list, states, &t, v);
+    any = add_address(m, fw, &q->ip4, list, states, &t, v);
+    any |= add_address(m, fw, &q->ip6, list, states, &t, v);
     return json_pack(
         "{s:s, s:s, s:s, s:b, s:o, s:o, s:o, s:o, s:o, s:I, s:o, s:{s:o, s:o}}",
         "qube", q->name, "firewall", m->cfg.qubes[fw]->name, "list", list->name,

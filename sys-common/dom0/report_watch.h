@@ -7,6 +7,7 @@
 
 #include <jansson.h>
 
+#include "dom0/fw_stats.h"
 #include "dom0/manager.h"
 
 /** [{"qube", "firewall", "status": {address: text}, "passed_packets", ...,
@@ -21,5 +22,12 @@ json_t *report_counts(const struct manager *m, char (*names)[CONFIG_NAME_MAX],
  *  firewall VM. */
 json_t *report_events(const struct manager *m, char (*names)[CONFIG_NAME_MAX],
                       size_t n_names);
+
+/** The state of the list of address @p ip in firewall VM @p fw, for a person:
+ *  rules by their own numbers, and when the VM's database had no room for the
+ *  whole list, that. @param buf  FW_STATS_TEXT_MAX
+ *  @return buf; NULL: nothing is reported */
+const char *report_list_status(const struct manager *m, size_t fw,
+                               const char *ip, char *buf);
 
 #endif

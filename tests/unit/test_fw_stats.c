@@ -177,15 +177,32 @@ static void test_status(void **state)
 
     (void)state;
     make(&c);
-    for (size_t i = 0; i < ARRAY_LEN(t); i++) {
-        assert_string_equal(fw_stats_said(&c, config_find(&c, "fw"),
-                                          "10.137.0.4", t[i].said, buf),
-                            t[i].want);
-        assert_string_equal(fw_stats_said(&c, config_find(&c, "fw"),
-                                          "10.137.0.99", t[i].said, buf),
-                            t[i].said);
-    }
+    for (size_t i = 0; i < ARRAY_LEN(t); i++)
+        assert_string_equal(
+            fw_stats_status(config_find(&c, "work"), t[i].said, buf),
+            t[i].want);
     config_free(&c);
+}
+
+static void test_missing(void **state)
+{
+    struct keyset s = {0};
+
+    (void)state;
+    put(&s, "/qubes-firewall/10.137.0.4", "");
+    put(&s, "/qubes-firewall/10.137.0.4/policy", "drop");
+    put(&s, "/qubes-firewall/10.137.0.4/0000", "action=accept");
+    put(&s, "/qubes-firewall/10.137.0.4/0003", "action=accept");
+    put(&s, "/qubes-firewall/10.137.0.41/0003", "action=accept");
+    assert_int_equal(fw_stats_missing(&s, "10.137.0.4", "applied 2"), 0);
+    assert_int_equal(fw_stats_missing(&s, "10.137.0.4", "applied 3"), 0);
+    assert_int_equal(fw_stats_missing(&s, "10.137.0.4", "applied 1"), 1);
+    assert_int_equal(
+        fw_stats_missing(&s, "10.137.0.4", "applied 0, degraded 0001: x"), 2);
+    assert_int_equal(fw_stats_missing(&s, "10.137.0.4", "applied x"), 0);
+    assert_int_equal(fw_stats_missing(&s, "10.137.0.4", "blocked 0000: x"), 0);
+    assert_int_equal(fw_stats_missing(&s, "10.137.0.5", "applied 0"), 0);
+    keyset_free(&s);
 }
 
 int main(void)
@@ -193,7 +210,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_rule),   cmocka_unit_test(test_list),
         cmocka_unit_test(test_counts), cmocka_unit_test(test_events),
-        cmocka_unit_test(test_status),
+        cmocka_unit_test(test_status), cmocka_unit_test(test_missing),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -23,7 +23,7 @@
 #include "lib/privsep.h"
 #include "lib/sandbox.h"
 
-#define LOG_UID 109
+#define LOG_UID 110
 #define LOG_MEMORY (32ull << 20)
 #define LOG_RCVBUF 65536 /* what does not fit is lost, and that is fine */
 #define LOG_NLBUF 4096   /* the kernel's buffer for one datagram */

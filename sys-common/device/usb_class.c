@@ -11,6 +11,8 @@
 #include "lib/err.h"
 #include "lib/mem.h"
 
+#define PATTERN_LEN 7 /* "u08****" */
+
 /* CCSSPP with '*' for any digit. */
 struct category {
     char pattern[7];
@@ -122,6 +124,23 @@ static bool is_named(const char *name, struct text t)
     return i == t.len;
 }
 
+/* One pattern after the other. */
+static int parse_patterns(struct text t, struct usb_class *out)
+{
+    if (t.len == 0 || t.len % PATTERN_LEN != 0 ||
+        t.len / PATTERN_LEN > USB_CLASS_PATTERNS)
+        return -EBADMSG;
+    while (t.len > 0) {
+        struct text one = {t.p, PATTERN_LEN};
+
+        if (usb_pattern_parse(one, &out->p[out->n++]) < 0)
+            return -EBADMSG;
+        t.p += PATTERN_LEN;
+        t.len -= PATTERN_LEN;
+    }
+    return 0;
+}
+
 int usb_class_parse(struct text t, struct usb_class *ret)
 {
     struct usb_class c = {0};
@@ -133,11 +152,8 @@ int usb_class_parse(struct text t, struct usb_class *ret)
             memcpy(c.p[c.n++].digit, CATEGORIES[i].pattern,
                    sizeof(c.p[0].digit));
     }
-    if (c.n == 0) {
-        if (usb_pattern_parse(t, &c.p[0]) < 0)
-            return -EBADMSG;
-        c.n = 1;
-    }
+    if (c.n == 0 && parse_patterns(t, &c) < 0)
+        return -EBADMSG;
     *ret = c;
     return 0;
 }

@@ -40,14 +40,15 @@ int usb_pattern_parse(struct text t, struct usb_pattern *ret);
 int usb_pattern_match(const struct usb_pattern *p, struct usb_iface code);
 
 /** What one class word of a policy stands for. */
-#define USB_CLASS_PATTERNS 2
+#define USB_CLASS_PATTERNS 16
 struct usb_class {
     unsigned n;
     struct usb_pattern p[USB_CLASS_PATTERNS];
 };
 
-/** Read a class word: a pattern, "*", or a category's name as
- *  usb_class_name() gives it, letters in any case, "SmartCard" in one word.
+/** Read a class word: a pattern, or up to USB_CLASS_PATTERNS of them without
+ *  anything between as Qubes 4.3 writes a deny list, "*", or a category's name
+ * as usb_class_name() gives it, letters in any case, "SmartCard" in one word.
  *  A category stands for all of its patterns, so "Input" takes keyboards and
  *  mice in, and "Other" everything.
  *  @return 0; -EBADMSG */

@@ -86,7 +86,10 @@ int cli_log(struct cli *c, char **names, int n, bool follow);
     "list | info DEVICE | stats |\n"                                           \
     "                 attach QUBE DEVICE [interfaces=N,...] "                  \
     "[input=keyboard,pointer] |\n"                                             \
-    "                 detach [QUBE] DEVICE"
+    "                 detach [QUBE] DEVICE | policy QUBE |\n"                  \
+    "                 deny QUBE DEVICES | allow QUBE DEVICES |\n"              \
+    "                 assign QUBE MODE DEVICES [interfaces=..] [input=..] |\n" \
+    "                 unassign QUBE DEVICES"
 #define CLI_USB_HELP                                                           \
     "Show the devices of the USBVMs, and give one to a qube or take it "       \
     "back.\n"                                                                  \
@@ -95,7 +98,12 @@ int cli_log(struct cli *c, char **names, int n, bool follow);
     "nothing is left attached. DEVICE: its port (sys-usb:2-1), its identity\n" \
     "(1234:abcd), or part of its name. interfaces= hands over only these,\n"   \
     "input= only input events instead of the device. Example:\n"               \
-    "  sysqube usb attach work sys-usb:2-1"
+    "  sysqube usb attach work sys-usb:2-1\n"                                  \
+    "deny, allow, assign and unassign change the lines of the qube's file,\n"  \
+    "which policy shows; what is denied is detached at once. MODE: manual,\n"  \
+    "ask, auto, required. DEVICES: words that must all fit, as in\n"           \
+    "  sysqube usb deny work u03****\n"                                        \
+    "  sysqube usb assign work auto sys-usb:2-1 1234:abcd"
 int cli_usb(struct cli *c, int argc, char **argv);
 
 /** The whole answer as indented JSON. */

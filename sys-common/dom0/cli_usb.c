@@ -295,16 +295,100 @@ static int stats(struct cli *c, int argc, char **argv)
                                    show_stats);
 }
 
+/* ---- policy ---- */
+
+static void show_policy(const json_t *answer)
+{
+    char buf[TEXT_MAX];
+    size_t i;
+    const json_t *l;
+
+    json_array_foreach(json_object_get(answer, "lines"), i, l)
+    {
+        printf("%lld: %s\n",
+               (long long)json_integer_value(json_object_get(l, "line")),
+               clean(text_in(l, "text"), buf));
+    }
+    if (i == 0)
+        printf("no line: every device may be attached by hand\n");
+}
+
+static void show_texts(const json_t *answer, const char *name,
+                       const char *label)
+{
+    char buf[TEXT_MAX];
+    size_t i;
+    const json_t *v;
+
+    json_array_foreach(json_object_get(answer, name), i, v)
+        printf("%s%s\n", label,
+               clean(json_string_value(v) ? json_string_value(v) : "", buf));
+}
+
+static void show_edit(const json_t *answer)
+{
+    show_texts(answer, "removed", "-");
+    show_texts(answer, "added", "+");
+    show_texts(answer, "detached", "detached: ");
+    if (json_array_size(json_object_get(answer, "removed")) +
+            json_array_size(json_object_get(answer, "added")) ==
+        0)
+        printf("nothing to change\n");
+}
+
+static int policy(struct cli *c, int argc, char **argv)
+{
+    if (argc != 1)
+        return CLI_USAGE;
+    return cli_ask_and_show(
+        c, json_pack("{s:s,s:s}", "op", "usb-policy", "qube", argv[0]),
+        show_policy);
+}
+
+static int edit(struct cli *c, const char *op, int argc, char **argv)
+{
+    json_t *words;
+
+    if (argc < 2)
+        return CLI_USAGE;
+    words = json_array();
+    for (int i = 1; i < argc; i++)
+        json_array_append_new(words, json_string(argv[i]));
+    return cli_ask_and_show(
+        c,
+        json_pack("{s:s,s:s,s:o}", "op", op, "qube", argv[0], "words", words),
+        show_edit);
+}
+
+static int deny(struct cli *c, int argc, char **argv)
+{
+    return edit(c, "usb-deny", argc, argv);
+}
+
+static int allow(struct cli *c, int argc, char **argv)
+{
+    return edit(c, "usb-allow", argc, argv);
+}
+
+static int assign(struct cli *c, int argc, char **argv)
+{
+    return argc < 3 ? CLI_USAGE : edit(c, "usb-assign", argc, argv);
+}
+
+static int unassign(struct cli *c, int argc, char **argv)
+{
+    return edit(c, "usb-unassign", argc, argv);
+}
+
 int cli_usb(struct cli *c, int argc, char **argv)
 {
     static const struct {
         const char *name;
         int (*run)(struct cli *c, int argc, char **argv);
-    } subs[] = {{"list", list},
-                {"info", info},
-                {"stats", stats},
-                {"attach", attach},
-                {"detach", detach}};
+    } subs[] = {{"list", list},        {"info", info},     {"stats", stats},
+                {"attach", attach},    {"detach", detach}, {"policy", policy},
+                {"deny", deny},        {"allow", allow},   {"assign", assign},
+                {"unassign", unassign}};
 
     for (size_t i = 0; argc > 0 && i < ARRAY_LEN(subs); i++) {
         if (strcmp(argv[0], subs[i].name) == 0)

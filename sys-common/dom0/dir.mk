@@ -6,7 +6,8 @@ D0 := sys-common/dom0
 D0_SEE_PURE := fw_stats.c
 D0_SEE := metrics.c report_watch.c
 
-D0_USB_PURE := usb_claim.c usb_keys.c usb_plan.c usb_policy.c
+D0_USB_PURE := usb_claim.c usb_keys.c usb_plan.c usb_policy.c \
+  usb_section.c
 # What has no effects: configuration, plan, keys, requests.
 $(eval $(call library,dom0pure,$(addprefix $(D0)/,config.c config_value.c \
   config_check.c fw_diff.c fw_explain.c fw_items.c fw_profile.c \
@@ -16,7 +17,7 @@ $(eval $(call library,dom0pure,$(addprefix $(D0)/,config.c config_value.c \
 # Files and sockets of both programs.
 $(eval $(call library,dom0,$(addprefix $(D0)/,config_load.c image.c \
   control.c job.c manager.c manager_config.c manager_vif.c platform.c report.c \
-  rules_edit.c serve.c usb_error.c usb_op.c usb_report.c \
+  rules_edit.c serve.c usb_edit.c usb_error.c usb_op.c usb_report.c \
   usb_serve.c usb_world.c worker.c platform_netns.c netns_child.c \
   netns_console.c netns_link.c $(D0_SEE))))
 D0_PURE_LIBS := dom0pure device qubesdb rules lib

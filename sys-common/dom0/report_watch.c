@@ -87,23 +87,19 @@ static json_t *rules_json(const struct config_qube *list,
 }
 
 /* What the firewall says of one address; false when it says nothing. */
-static bool add_address(const struct keyset *status, const struct ipaddr *addr,
+static bool add_address(const struct manager *m, size_t fw,
+                        const struct ipaddr *addr,
                         const struct config_qube *list, json_t *states,
                         struct fw_totals *io_sum, struct fw_count *io)
 {
-    char path[QDB_REC_PATH + 32], text[IPADDR_TEXT_MAX];
-    char state[FW_STATS_TEXT_MAX];
+    const struct keyset *status = status_of(m, fw);
+    char text[IPADDR_TEXT_MAX], state[FW_STATS_TEXT_MAX];
     struct fw_totals t;
-    const char *said;
 
     if (!addr->family)
         return false;
-    snprintf(path, sizeof(path), "/sysqube-status/firewall/%s",
-             ipaddr_format(addr, text));
-    said = keyset_get(status, path);
-    if (said)
-        json_object_set_new(states, text,
-                            json_string(fw_stats_status(list, said, state)));
+    if (report_list_status(m, fw, ipaddr_format(addr, text), state))
+        json_object_set_new(states, text, json_string(state));
     fw_stats_counts(status, addr, list, io);
     if (!fw_stats_totals(status, addr, &t))
         return false;

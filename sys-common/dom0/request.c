@@ -24,6 +24,7 @@
 #define M_WORDS 0x200u    /* optional */
 #define M_MAY_QUBE 0x400u /* optional */
 #define M_NETVM 0x800u    /* required */
+#define M_SELECT 0x1000u  /* required */
 
 static const struct {
     const char *name;
@@ -46,6 +47,11 @@ static const struct {
     [REQ_USB_STATS] = {"usb-stats", 0},
     [REQ_USB_ATTACH] = {"usb-attach", M_QUBE | M_DEVICE | M_WORDS},
     [REQ_USB_DETACH] = {"usb-detach", M_MAY_QUBE | M_DEVICE},
+    [REQ_USB_POLICY] = {"usb-policy", M_QUBE},
+    [REQ_USB_DENY] = {"usb-deny", M_QUBE | M_SELECT},
+    [REQ_USB_ALLOW] = {"usb-allow", M_QUBE | M_SELECT},
+    [REQ_USB_ASSIGN] = {"usb-assign", M_QUBE | M_SELECT},
+    [REQ_USB_UNASSIGN] = {"usb-unassign", M_QUBE | M_SELECT},
     [REQ_KEYS] = {"keys", M_QUBE},
     [REQ_CONSOLE] = {"console", M_QUBE},
     [REQ_QUIT] = {"quit", 0},
@@ -188,6 +194,7 @@ static const struct {
     {"file", M_FILE, take_file, "a file's name"},
     {"device", M_DEVICE, take_device, "1 to 256 printable characters"},
     {"words", M_WORDS, take_words, "an array of 1 to 64 words"},
+    {"words", M_SELECT, take_words, "an array of 1 to 64 words"},
     {"qube", M_MAY_QUBE, take_qube, "a qube's name"},
     {"netvm", M_NETVM, take_netvm, "a qube's name or none"},
 };
@@ -255,6 +262,10 @@ static int take_object(json_t *o, struct request *r, char why[REQUEST_WHY_MAX])
     }
     if ((ops[i].members & M_NETVM) && !(have & M_NETVM)) {
         snprintf(why, REQUEST_WHY_MAX, "'%s' without a netvm", op);
+        return -EBADMSG;
+    }
+    if ((ops[i].members & M_SELECT) && !(have & M_SELECT)) {
+        snprintf(why, REQUEST_WHY_MAX, "'%s' without words", op);
         return -EBADMSG;
     }
     if ((r->op == REQ_FW_ADD && !r->n_words) ||

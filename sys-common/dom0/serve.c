@@ -399,6 +399,11 @@ static void act(struct serve *s, struct control_client *c,
     case REQ_USB_STATS:
     case REQ_USB_ATTACH:
     case REQ_USB_DETACH:
+    case REQ_USB_POLICY:
+    case REQ_USB_DENY:
+    case REQ_USB_ALLOW:
+    case REQ_USB_ASSIGN:
+    case REQ_USB_UNASSIGN:
         usb_serve(s, c, r);
         return;
     case REQ_KEYS:

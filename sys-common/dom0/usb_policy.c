@@ -189,6 +189,30 @@ int usb_assign_parse(struct text words, struct usb_assign *ret,
 
 /* ---- matching ---- */
 
+static bool id_eq(const struct usb_devid *a, const struct usb_devid *b)
+{
+    return a->vendor_id == b->vendor_id && a->product_id == b->product_id &&
+           a->has_serial == b->has_serial && a->has_codes == b->has_codes &&
+           a->n_codes == b->n_codes &&
+           (!a->has_serial || strcmp(a->serial, b->serial) == 0) &&
+           memcmp(a->code, b->code, a->n_codes * sizeof(a->code[0])) == 0;
+}
+
+static bool class_eq(const struct usb_class *a, const struct usb_class *b)
+{
+    return a->n == b->n && memcmp(a->p, b->p, a->n * sizeof(a->p[0])) == 0;
+}
+
+bool usb_select_eq(const struct usb_select *a, const struct usb_select *b)
+{
+    return a->has_port == b->has_port && a->has_id == b->has_id &&
+           a->has_class == b->has_class &&
+           (!a->has_port || (strcmp(a->usbvm, b->usbvm) == 0 &&
+                             usb_port_cmp(&a->port, &b->port) == 0)) &&
+           (!a->has_id || id_eq(&a->id, &b->id)) &&
+           (!a->has_class || class_eq(&a->cls, &b->cls));
+}
+
 static int class_rank(const struct usb_class *c, const struct usb_device *d,
                       const struct usb_iface *code)
 {

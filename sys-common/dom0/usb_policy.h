@@ -98,6 +98,9 @@ int usb_want_parse_ifaces(struct text t, struct usb_want *io);
 /** Read "keyboard", "pointer" or both with a comma. @return 0; -EBADMSG */
 int usb_want_parse_input(struct text t, struct usb_want *io);
 
+/** Do two selectors have the same words? */
+bool usb_select_eq(const struct usb_select *a, const struct usb_select *b);
+
 /** How exactly a selector fits a device: the greater the more; -1: it does
  *  not. @param code  the interface in question; NULL: any of the device's */
 int usb_select_rank(const struct usb_select *s, const struct usb_device *d,

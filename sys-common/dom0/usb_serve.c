@@ -7,6 +7,7 @@
 
 #include "dom0/report.h"
 #include "dom0/serve_impl.h"
+#include "dom0/usb_edit.h"
 #include "dom0/usb_error.h"
 #include "dom0/usb_report.h"
 #include "lib/err.h"
@@ -91,10 +92,39 @@ static void do_look(struct serve *s, struct control_client *c,
     usb_world_free(&w);
 }
 
+/* The lines of a qube: shown or changed. */
+static void do_policy(struct serve *s, struct control_client *c,
+                      const struct request *r)
+{
+    struct manager_error e = {0};
+    struct problems p = {0};
+    json_t *o = NULL;
+    int k = r->op == REQ_USB_POLICY ? usb_edit_show(s->m, r, &o, &e, &p)
+                                    : usb_edit(s->m, r, &o, &e, &p);
+
+    if (k && !e.step && !problems_count(&p))
+        usb_error_set(&e, r->qube, "change the policy", "%s", err_text(k));
+    if (!k)
+        serve_ok(c, o);
+    else if (problems_count(&p))
+        control_send(c, report_problems(&p, NULL));
+    else
+        control_send(c, report_error(&e));
+    problems_free(&p);
+}
+
+static bool is_policy(enum request_op op)
+{
+    return op == REQ_USB_POLICY || op == REQ_USB_DENY || op == REQ_USB_ALLOW ||
+           op == REQ_USB_ASSIGN || op == REQ_USB_UNASSIGN;
+}
+
 void usb_serve(struct serve *s, struct control_client *c,
                const struct request *r)
 {
-    if (r->op == REQ_USB_ATTACH)
+    if (is_policy(r->op))
+        do_policy(s, c, r);
+    else if (r->op == REQ_USB_ATTACH)
         do_attach(s, c, r);
     else if (r->op == REQ_USB_DETACH)
         do_detach(s, c, r);

@@ -56,10 +56,10 @@ void vif_nft_free(struct vif_nft *n)
 static void sets(struct nft *b)
 {
     static const struct nft_set_spec specs[] = {
-        {ALLOWED4, {NFT_T_IFNAME, NFT_T_IPV4}, 2, 0},
-        {ALLOWED6, {NFT_T_IFNAME, NFT_T_IPV6}, 2, 0},
-        {CLIENTS4, {NFT_T_IPV4}, 1, 0},
-        {CLIENTS6, {NFT_T_IPV6}, 1, 0},
+        {.name = ALLOWED4, .types = {NFT_T_IFNAME, NFT_T_IPV4}, .n_types = 2},
+        {.name = ALLOWED6, .types = {NFT_T_IFNAME, NFT_T_IPV6}, .n_types = 2},
+        {.name = CLIENTS4, .types = {NFT_T_IPV4}, .n_types = 1},
+        {.name = CLIENTS6, .types = {NFT_T_IPV6}, .n_types = 1},
     };
 
     for (unsigned i = 0; i < ARRAY_LEN(specs); i++)

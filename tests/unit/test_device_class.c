@@ -6,6 +6,9 @@
 #include <stdint.h>
 #include <cmocka.h>
 
+#include <errno.h>
+#include <stdio.h>
+
 #include <string.h>
 
 #include "device/usb_class.h"
@@ -60,12 +63,37 @@ static void test_list_all(void **state)
         assert_non_null(strstr(buf, NAMES[i].want));
 }
 
+/* A word of several patterns, as a deny list of Qubes 4.3. */
+static void test_several(void **state)
+{
+    static const char sixteen[] =
+        "u01****u02****u03****u04****u05****u06****u07****u08****"
+        "u09****u0a****u0b****u0c****u0d****u0e****u0f****u10****";
+    struct usb_iface keys = {3, 1, 1}, stick = {8, 6, 0x50}, hub = {9, 0, 0};
+    struct usb_class c;
+    char more[sizeof(sixteen) + 7];
+
+    (void)state;
+    assert_int_equal(usb_class_parse(text_of("u03**01u08****"), &c), 0);
+    assert_int_equal(c.n, 2);
+    assert_int_equal(usb_class_match(&c, keys), 4);
+    assert_int_equal(usb_class_match(&c, stick), 2);
+    assert_int_equal(usb_class_match(&c, hub), -1);
+    assert_int_equal(usb_class_parse(text_of(sixteen), &c), 0);
+    snprintf(more, sizeof(more), "%su11****", sixteen);
+    assert_int_equal(usb_class_parse(text_of(more), &c), -EBADMSG);
+    assert_int_equal(usb_class_parse(text_of("u03**01u08***"), &c), -EBADMSG);
+    assert_int_equal(usb_class_parse(text_of("u03**01 08****"), &c), -EBADMSG);
+    assert_int_equal(usb_class_parse(text_of(""), &c), -EBADMSG);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_names),
         cmocka_unit_test(test_list),
         cmocka_unit_test(test_list_all),
+        cmocka_unit_test(test_several),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -1,10 +1,10 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
-/* Tests of sys-common/dom0/usb_op.c, usb_serve.c, usb_world.c and
- * usb_report.c with the manager, on the remembering platform (tests/mock):
- * a request of the control socket to the keys of both sides, and back. This
- * binary is its own worker: started as sysqube-qdb it plays a USBVM with a
- * stick and a keyboard, or a user qube that does as its keys say. A signal
- * unplugs the stick (USR1) and plugs it in again (USR2). */
+/* Tests of sys-common/dom0/usb_op.c, usb_serve.c, usb_world.c,
+ * usb_report.c and usb_edit.c with the manager, on the remembering platform
+ * (tests/mock): a request of the control socket to the keys of both sides, and
+ * back. This binary is its own worker: started as sysqube-qdb it plays a USBVM
+ * with a stick and a keyboard, or a user qube that does as its keys say. A
+ * signal unplugs the stick (USR1) and plugs it in again (USR2). */
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
@@ -646,6 +646,52 @@ static void test_worker_dies(void **state)
     assert_int_equal(keys("usb", GRANT), 1);
 }
 
+#define W(op, words)                                                           \
+    ask("{\"op\":\"usb-" op "\",\"qube\":\"work\",\"words\":[" words "]}")
+
+/* The commands write the file, and what they say is in force at return. */
+static void test_policy_commands(void **state)
+{
+    const char *a;
+
+    (void)state;
+    start_all();
+    a = W("assign", "\"auto\",\"usb:2-1\",\"46f4:0001\"");
+    HAS(a, "\"added\":[\"Assign=auto usb:2-1 46f4:0001\"]");
+    wait_for(stick_attached);
+    a = W("deny", "\"u08****\"");
+    HAS(a, "\"added\":[\"Deny=u08****\"]");
+    HAS(a, "\"detached\":[\"usb:2-1\"]");
+    assert_int_equal(keys("usb", GRANT) + keys("work", ATTACH), 0);
+    HAS(Q("attach", "work", "usb:2-1"), "usb:2-1 is denied by");
+    HAS(W("deny", "\"Storage\""), "\"added\":[],\"removed\":[]");
+    a = ask("{\"op\":\"usb-policy\",\"qube\":\"work\"}");
+    HAS(a, "\"text\":\"Deny=u08****\"");
+    HAS(a, "\"text\":\"Assign=auto usb:2-1 46f4:0001\"");
+    a = W("allow", "\"Storage\"");
+    HAS(a, "\"added\":[],\"removed\":[\"Deny=u08****\"]");
+    wait_for(stick_attached);
+    a = W("assign", "\"manual\",\"46f4:0001\",\"usb:2-1\"");
+    HAS(a, "\"removed\":[\"Assign=auto usb:2-1 46f4:0001\"]");
+    assert_true(stick_attached()); /* it may stay, and not come again */
+    signal_usbvm(SIGUSR1);
+    wait_for(stick_free);
+    HAS(W("unassign", "\"usb:2-1\",\"46f4:0001\""),
+        "\"removed\":[\"Assign=manual 46f4:0001 usb:2-1\"]");
+    HAS(W("unassign", "\"usb:2-1\""), "no Assign= line of 'usb:2-1'");
+    HAS(W("allow", "\"Camera\""), "\"added\":[\"Allow=Camera\"]");
+    HAS(W("deny", "\"Camera\""), "\"removed\":[\"Allow=Camera\"]");
+    /* words that are wrong change nothing */
+    HAS(W("deny", "\"nonsense\""), "'nonsense' is no port");
+    HAS(W("deny", "\"u08****\\nAllow=*\""), "too long or not printable");
+    HAS(W("assign", "\"always\",\"Storage\""), "is no mode");
+    a = W("deny", "\"nowhere:2-1\"");
+    HAS(a, "a port of nowhere, which is no qube");
+    a = ask("{\"op\":\"usb-policy\",\"qube\":\"work\"}");
+    HAS(a, "\"lines\":[{\"line\":7,\"text\":\"Deny=Camera\"}]");
+    HAS(ask("{\"op\":\"usb-policy\",\"qube\":\"usb\"}"), "of kind usbvm");
+}
+
 #define TEST(name) cmocka_unit_test_setup_teardown(name, set_up, tear_down)
 
 int main(int argc, char **argv)
@@ -654,7 +700,7 @@ int main(int argc, char **argv)
         TEST(test_attach_and_detach), TEST(test_refusals),
         TEST(test_no_vhci),           TEST(test_parts),
         TEST(test_assigned),          TEST(test_deaths),
-        TEST(test_worker_dies),
+        TEST(test_worker_dies),       TEST(test_policy_commands),
     };
 
     (void)argc;

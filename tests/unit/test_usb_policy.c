@@ -12,6 +12,7 @@
 #include <string.h>
 
 #include "dom0/config.h"
+#include "dom0/usb_section.h"
 #include "dom0/plan.h"
 #include "lib/err.h"
 #include "lib/mem.h"
@@ -318,6 +319,87 @@ static void test_cross_checks(void **state)
     config_free(&c);
 }
 
+/* Lines taken out and put in; all else stays as it was. */
+static void test_section(void **state)
+{
+    static const struct {
+        const char *file;
+        unsigned drop[2];
+        const char *add, *want;
+    } ROWS[] = {
+        {"[Qube]\nKind=qube\n",
+         {0, 0},
+         "Deny=*",
+         "[Qube]\nKind=qube\n\n[USB]\nDeny=*\n"},
+        {"[Qube]\nKind=qube",
+         {0, 0},
+         "Deny=*",
+         "[Qube]\nKind=qube\n\n[USB]\nDeny=*\n"},
+        {"", {0, 0}, "Deny=*", "\n[USB]\nDeny=*\n"},
+        {"[USB]\n# mine\nDeny=a\n# end\n\n[Qube]\nx=1\n",
+         {0, 0},
+         "Allow=b",
+         "[USB]\n# mine\nDeny=a\nAllow=b\n# end\n\n[Qube]\nx=1\n"},
+        {"[USB]\nDeny=a\n[Qube]\nx=1\n[USB]\n[Netns]\n",
+         {2, 0},
+         "Allow=b",
+         "[USB]\n[Qube]\nx=1\n[USB]\nAllow=b\n[Netns]\n"},
+        {"[USB]\nDeny=a\nDeny=c", {3, 2}, "Allow=b", "[USB]\nAllow=b\n"},
+        {"[USB]\r\nDeny=a\r\n", {2, 9}, NULL, "[USB]\r\n"},
+    };
+
+    (void)state;
+    for (size_t i = 0; i < ARRAY_LEN(ROWS); i++) {
+        char *out = NULL;
+        size_t len = 0;
+
+        assert_int_equal(usb_section_edit(text_of(ROWS[i].file), ROWS[i].drop,
+                                          2, ROWS[i].add, &out, &len),
+                         0);
+        assert_string_equal(out, ROWS[i].want);
+        assert_int_equal(len, strlen(out));
+        free(out);
+    }
+    assert_true(text_eq(usb_section_line(text_of("a\n  b \r\nc"), 2), "b"));
+    assert_true(text_eq(usb_section_line(text_of("a\nb\nc"), 3), "c"));
+    assert_int_equal(usb_section_line(text_of("a\n"), 2).len, 0);
+}
+
+static void test_same_words(void **state)
+{
+    static const char *const WORDS[] = {
+        "*",
+        "Storage",
+        "u08****u03****",
+        "1234:abcd",
+        "1234:abcd:",
+        "1234:abcd:1",
+        "1234:abcd:1:u080650",
+        "1234:abcd:1:u080650u030101",
+        "sys-usb:2-1",
+        "sys-usb:2-1.1",
+        "sys-usb2:2-1",
+        "sys-usb:2-1 1234:abcd",
+        "sys-usb:2-1 Storage",
+    };
+    char why[USB_WHY_MAX];
+    struct usb_select a, b;
+
+    (void)state;
+    for (size_t i = 0; i < ARRAY_LEN(WORDS); i++)
+        for (size_t k = 0; k < ARRAY_LEN(WORDS); k++) {
+            memset(&a, 0xa5, sizeof(a));
+            assert_int_equal(usb_select_parse(text_of(WORDS[i]), &a, why), 0);
+            assert_int_equal(usb_select_parse(text_of(WORDS[k]), &b, why), 0);
+            assert_int_equal(usb_select_eq(&a, &b), i == k);
+        }
+    assert_int_equal(usb_select_parse(text_of("Storage sys-usb:2-1"), &a, why),
+                     0);
+    assert_int_equal(usb_select_parse(text_of("sys-usb:2-1 u08****"), &b, why),
+                     0);
+    assert_true(usb_select_eq(&a, &b));
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -329,6 +411,8 @@ int main(void)
         cmocka_unit_test(test_refused),
         cmocka_unit_test(test_limits),
         cmocka_unit_test(test_cross_checks),
+        cmocka_unit_test(test_section),
+        cmocka_unit_test(test_same_words),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);

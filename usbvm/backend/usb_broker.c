@@ -555,13 +555,12 @@ static int parse_option(struct options *o, const char *name, const char *value)
 
 int main(int argc, char **argv)
 {
-    static struct broker b = {
-        .opt = {.sysfs = "/sys",
-                .dev = "/dev/bus/usb",
-                .export = "/usr/bin/usb-export",
-                .probe = "/usr/bin/usb-probe"},
-    };
+    static struct broker b; /* large */
 
+    b.opt = (struct options){.sysfs = "/sys",
+                             .dev = "/dev/bus/usb",
+                             .export = "/usr/bin/usb-export",
+                             .probe = "/usr/bin/usb-probe"};
     log_init("usb-broker", LOG_LEVEL_INFO);
     for (int i = 1; i < argc; i += 2) {
         if (strcmp(argv[i], "--help") == 0)

@@ -388,11 +388,12 @@ static int usage(FILE *out, int status)
 
 int main(int argc, char **argv)
 {
-    static struct usb_export u = {.sysfs = "/sys"}; /* large */
+    static struct usb_export u; /* large */
     const char *grant = NULL, *dir = NULL;
     uint32_t self = 0;
     bool port = false;
 
+    u.sysfs = "/sys";
     log_init("usb-export", LOG_LEVEL_INFO);
     for (int i = 1; i < argc; i++) {
         if (strcmp(argv[i], "--help") == 0)

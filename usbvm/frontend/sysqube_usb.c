@@ -287,10 +287,11 @@ static int usage(FILE *out, int status)
 
 int main(int argc, char **argv)
 {
-    static struct sysqube_usb u = {.import_path = IMPORT_PATH};
+    static struct sysqube_usb u; /* large */
     const char *socket_path = NULL;
 
     log_init("sysqube-usb", LOG_LEVEL_INFO);
+    u.import_path = IMPORT_PATH;
     for (size_t i = 0; i < DEVICES_MAX; i++) {
         u.devices[i].u = &u;
         u.devices[i].fd = -1;

@@ -345,9 +345,10 @@ static int usage(FILE *out, int status)
 
 int main(int argc, char **argv)
 {
-    static struct usb_import u = {.sock = {-1, -1}}; /* large */
+    static struct usb_import u; /* large */
     const char *text = NULL, *sysfs = "/sys", *dir = NULL;
 
+    u.sock[0] = u.sock[1] = -1;
     log_init("usb-import", LOG_LEVEL_INFO);
     for (int i = 1; i < argc; i++) {
         if (strcmp(argv[i], "--help") == 0)

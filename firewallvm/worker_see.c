@@ -8,6 +8,7 @@
 #include <string.h>
 
 #include "firewallvm/count_keys.h"
+#include "firewallvm/log_main.h"
 #include "firewallvm/log_record.h"
 #include "firewallvm/monitor.h"
 #include "firewallvm/wall_clock.h"
@@ -19,7 +20,6 @@
 
 #define COUNT_TREE "/sysqube-status/firewall-count/"
 #define LOG_TREE "/sysqube-status/firewall-log/"
-#define LOG_ARG "log"
 #define PATH_ROOM 128 /* longer than a path may be, so that cuts show */
 /* dom0 takes 50 status keys a second, of all its parts together. */
 #define WATCHED_MS 1000
@@ -245,15 +245,33 @@ static int count_round(struct worker_see *s)
     return r < 0 ? r : 0;
 }
 
+static int read_watch(struct worker_see *s)
+{
+    char val[8] = "";
+    int r = qdb_read(s->qdb, KEY_WATCH, val, sizeof(val));
+
+    if (r < 0 && r != -ENOENT && r != -ENOBUFS)
+        return r;
+    s->watched = strcmp(val, "1") == 0;
+    return 0;
+}
+
 static void on_timer(void *arg)
 {
     struct worker_see *s = arg;
-    int r = count_round(s);
+    int r = read_watch(s);
 
+    if (r == 0)
+        r = count_round(s);
     if (r < 0)
         end(s, "counters", r);
     else
         loop_timer_start(s->timer, s->watched ? WATCHED_MS : UNWATCHED_MS);
+}
+
+void worker_see_watch(struct worker_see *s)
+{
+    loop_timer_start(s->timer, 0);
 }
 
 /* ---- life ---- */
@@ -288,17 +306,6 @@ int worker_see_new(struct loop *loop, struct qdb *q,
     return r;
 }
 
-int worker_see_watch(struct worker_see *s)
-{
-    char val[8] = "";
-    int r = qdb_read(s->qdb, KEY_WATCH, val, sizeof(val));
-
-    if (r < 0 && r != -ENOENT && r != -ENOBUFS)
-        return r;
-    s->watched = strcmp(val, "1") == 0;
-    return loop_timer_start(s->timer, 0);
-}
-
 int worker_see_start(struct worker_see *s)
 {
     int r = qdb_multiread(s->qdb, LOG_TREE, last_seq, s);
@@ -308,7 +315,8 @@ int worker_see_start(struct worker_see *s)
     if (r == 0)
         r = qdb_watch(s->qdb, KEY_WATCH);
     s->started = true;
-    return r == 0 ? worker_see_watch(s) : r;
+    worker_see_watch(s);
+    return r;
 }
 
 int worker_see_forget(struct worker_see *s, const struct source *source)

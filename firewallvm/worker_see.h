@@ -26,8 +26,8 @@ int worker_see_new(struct loop *loop, struct qdb *q,
  *  and begin. @return 0; -errno of the connection to QubesDB */
 int worker_see_start(struct worker_see *s);
 
-/** KEY_WATCH has changed. @return as worker_see_start() */
-int worker_see_watch(struct worker_see *s);
+/** KEY_WATCH has changed: look at it in a turn of the loop of its own. */
+void worker_see_watch(struct worker_see *s);
 
 /** Remove the keys of a source that is gone. @return as above */
 int worker_see_forget(struct worker_see *s, const struct source *source);

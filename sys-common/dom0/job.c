@@ -442,8 +442,10 @@ static void rules_result(struct jobs *j, struct job *o)
         if (strncmp(s, "applied", 7) && !o->error.step) {
             o->error.step = "apply the rules";
             snprintf(o->error.message, sizeof(o->error.message),
-                     "%s reports for %s: %.200s (all its traffic is dropped)",
-                     o->src[i].netvm, o->src[i].ip, s);
+                     "%s reports for %s: %.200s (%s)", o->src[i].netvm,
+                     o->src[i].ip, s,
+                     s[0] == 'i' ? "what they would allow is dropped"
+                                 : "all its traffic is dropped");
             snprintf(o->error.hint, sizeof(o->error.hint),
                      "the rules are stored; see: sysqube firewall list %s",
                      o->qube);

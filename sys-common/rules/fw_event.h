@@ -12,7 +12,12 @@
 #include "lib/parse.h"
 
 #define FW_EVENT_TEXT_MAX 192
-#define FW_EVENT_RING 32 /* keys /sysqube-status/firewall-log/00.. */
+/* Blocked packets are told to this group of nflog, with so many of their
+ * first bytes, and with the name of a reason as prefix (log_packet.h). */
+#define FW_LOG_GROUP 5
+#define FW_LOG_SNAPLEN 128
+#define FW_LOG_SPOOF "spoof" /* FW_REASON_SPOOF */
+#define FW_EVENT_RING 32     /* keys /sysqube-status/firewall-log/00.. */
 
 enum fw_reason {
     FW_REASON_RULE = 1, /* number: of the key */

@@ -246,6 +246,37 @@ def test_metrics(chain):
        text[:2000])
 
 
+def big_list(first):
+    """4080 keys in both families, in 1020 rules of four ports each."""
+    return "".join(f"drop udp dstports={p},{p + 2},{p + 4},{p + 6}\n".replace(
+        "udp", "proto=udp") for p in range(first, first + 8 * 1020, 8))
+
+
+def test_cut(chain):
+    """More lists than the QubesDB of a firewall takes."""
+    for qube in ("work", "untrusted"):
+        apply(chain, qube, big_list(1))
+    extra = "".join(f"drop proto=tcp dstports={p}\n" for p in range(1, 17))
+    done = subprocess.run(
+        [str(BUILD / "bin/sysqube"), "--socket",
+         str(chain.run / "control.sock"), "firewall", "apply", "work", "-"],
+        input=extra + big_list(1), text=True, check=False,
+        stdout=subprocess.PIPE, stderr=subprocess.STDOUT, timeout=60)
+    ok(done.returncode == 1, "4096 keys in both families are too many",
+       f"{done.returncode} {done.stdout[-500:]}")
+    ok("incomplete: " in done.stdout and "QubesDB of sys-firewall" in
+       done.stdout, "what had no room is told", done.stdout)
+    lists = chain.qube("work")["firewall"]
+    ok(any(s.startswith("incomplete: ") for s in lists.values()) and
+       "incomplete" in chain.sysqube("status").stdout, "by status as well",
+       str(lists))
+    chain.sysqube("firewall", "reset", "untrusted")
+    ok(wait_until(lambda: all(s == "applied 4096" for s in
+                              chain.qube("work")["firewall"].values()), 15),
+       "with room again the list is whole", str(chain.qube("work")["firewall"]))
+    chain.sysqube("firewall", "reset", "work")
+
+
 def main():
     need_root()
     need_build()
@@ -259,6 +290,7 @@ def main():
         test_watch(chain)
         test_gone(chain)
         test_metrics(chain)
+        test_cut(chain)
         chain.sysqube("down")
     finish()
 

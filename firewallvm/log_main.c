@@ -139,17 +139,19 @@ static int serve(int fd)
     int r = 0;
 
     while (r == 0) {
-        const struct nlmsghdr *h = (const void *)buf;
-        int n;
+        const struct nlmsghdr *h;
+        size_t left;
 
         r = wait_for(fd);
-        n = r == 0 && fd >= 0 ? next_datagram(fd, buf, sizeof(buf)) : r;
-        if (n < 0)
-            return n;
-        while (r == 0 && mnl_nlmsg_ok(h, n)) {
+        if (r == 0 && fd >= 0)
+            r = next_datagram(fd, buf, sizeof(buf));
+        if (r < 0)
+            return r;
+        left = (size_t)r;
+        r = 0;
+        for (h = log_packet_message(buf, left); h && r == 0;
+             h = log_packet_next(h, &left))
             r = tell(h);
-            h = mnl_nlmsg_next(h, &n);
-        }
     }
     return r;
 }

@@ -200,6 +200,26 @@ static int take_reason(const struct attrs *a, struct fw_event *e)
     return 0;
 }
 
+const struct nlmsghdr *log_packet_message(const void *buf, size_t len)
+{
+    const struct nlmsghdr *h = buf;
+
+    /* mnl_nlmsg_ok() takes lengths as signed numbers */
+    if (len < sizeof(*h) || h->nlmsg_len < sizeof(*h) || h->nlmsg_len > len)
+        return NULL;
+    return h;
+}
+
+const struct nlmsghdr *log_packet_next(const struct nlmsghdr *h, size_t *io_len)
+{
+    size_t size = ((size_t)h->nlmsg_len + 3) & ~(size_t)3;
+
+    if (size >= *io_len)
+        return NULL;
+    *io_len -= size;
+    return log_packet_message((const uint8_t *)h + size, *io_len);
+}
+
 int log_packet_parse(const struct nlmsghdr *h, struct fw_event *ret)
 {
     struct fw_event e = {0};

@@ -13,6 +13,13 @@
 
 #include "rules/fw_event.h"
 
+/** The message at the start of @p len bytes. @return NULL: none is there
+ *  whole */
+const struct nlmsghdr *log_packet_message(const void *buf, size_t len);
+/** The one behind it. @param io_len  bytes from @p h on; less by @p h then */
+const struct nlmsghdr *log_packet_next(const struct nlmsghdr *h,
+                                       size_t *io_len);
+
 /** Read one message.
  *  @param ret  seq and epoch_s are left 0; fw_event_check() would take it
  *  @return 0; -EBADMSG not of nflog, an unknown prefix, or a packet cut

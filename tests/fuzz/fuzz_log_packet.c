@@ -29,17 +29,15 @@ static void fuzz_message(const uint8_t *data, size_t size)
 {
     struct fw_event e;
     uint8_t *copy = malloc(size + 1); /* aligned, and of the exact size */
-    const struct nlmsghdr *h = (const void *)copy;
-    int left = (int)size;
+    const struct nlmsghdr *h;
+    size_t left = size;
 
     if (!copy)
         return;
     memcpy(copy, data, size);
-    while (mnl_nlmsg_ok(h, left)) {
+    for (h = log_packet_message(copy, left); h; h = log_packet_next(h, &left))
         if (log_packet_parse(h, &e) == 0)
             check(&e);
-        h = mnl_nlmsg_next(h, &left);
-    }
     free(copy);
 }
 

@@ -8,7 +8,8 @@ $(eval $(call library,fwsee,$(addprefix firewallvm/,$(FW_SEE_PURE))))
 $(eval $(call library,fwrec,$(addprefix firewallvm/,record.c limits.c path.c \
   name_sets.c rule_source.c source_set.c monitor.c)))
 $(eval $(call library,fwcompile,$(addprefix firewallvm/,rule_compile.c \
-  name_compile.c rule_group.c rule_interval.c share_compile.c table_compile.c flow_msg.c)))
+  name_compile.c rule_group.c rule_interval.c share_compile.c table_compile.c \
+  flow_msg.c)))
 $(eval $(call library,names,$(addprefix firewallvm/,names.c names_ask.c \
   names_config.c names_tell.c names_dns.c resolver_record.c)))
 $(eval $(call program,firewallvmd,$(addprefix firewallvm/,firewallvmd.c \
@@ -33,6 +34,8 @@ $(eval $(call fuzz_target,fuzz_rule_flow,tests/fuzz/fuzz_rule_flow.c,\
   fwcompile lib,-lmnl))
 $(eval $(call unit_test,test_names,tests/unit/test_names.c,names rules lib))
 $(eval $(call unit_test,test_name_sets,tests/unit/test_name_sets.c,\
+  fwrec rules lib))
+$(eval $(call unit_test,test_monitor_names,tests/unit/test_monitor_names.c,\
   fwrec rules lib))
 $(eval $(call unit_test,test_names_dns,tests/unit/test_names_dns.c,\
   names rules lib))

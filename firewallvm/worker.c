@@ -202,7 +202,8 @@ static int drain(struct worker *w)
     int r;
 
     while ((r = qdb_next_event(w->qdb, path)) == 1) {
-        if (strcmp(path, KEY_DNS1) == 0 || strcmp(path, KEY_DNS2) == 0)
+        if (strcmp(path, KEY_DNS1) == 0 || strcmp(path, KEY_DNS2) == 0 ||
+            strcmp(path, KEY_DNS6) == 0)
             w->dns_dirty = true;
         else if (strcmp(path, KEY_SNAT) == 0)
             w->snat_dirty = true;

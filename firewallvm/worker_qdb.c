@@ -30,9 +30,9 @@ static bool is_fatal(int r)
 
 int worker_qdb_watch(struct qdb *q)
 {
-    static const char *const paths[] = {SOURCE_PREFIX, KEY_DNS1,    KEY_DNS2,
-                                        KEY_SNAT,      KEY_INBOUND, KEY_EDGE,
-                                        KEY_NAMES};
+    static const char *const paths[] = {SOURCE_PREFIX, KEY_DNS1, KEY_DNS2,
+                                        KEY_DNS6,      KEY_SNAT, KEY_INBOUND,
+                                        KEY_EDGE,      KEY_NAMES};
     size_t i;
     int r = 0;
 
@@ -70,7 +70,7 @@ static int read_short(struct qdb *q, const char *path, char buf[SHORT_VALUE])
 
 int worker_qdb_dns(struct qdb *q, struct fw_dns *ret)
 {
-    static const char *const keys[] = {KEY_DNS1, KEY_DNS2};
+    static const char *const keys[FW_DNS_MAX] = {KEY_DNS1, KEY_DNS2, KEY_DNS6};
     struct fw_dns dns = {0};
     char value[SHORT_VALUE];
     struct ipaddr a;

@@ -15,6 +15,7 @@
 
 #define KEY_DNS1 "/qubes-primary-dns"
 #define KEY_DNS2 "/qubes-secondary-dns"
+#define KEY_DNS6 "/sysqube-dns6"
 #define KEY_NAMES "/sysqube-firewall/names"
 #define KEY_SNAT "/qubes-service/sysqube-snat"
 /* Signal keys of the paths; the paths are below them. */

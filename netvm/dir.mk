@@ -6,7 +6,7 @@ $(eval $(call library,netvm,$(addprefix netvm/,uplink_name.c uplink_conf.c \
 
 NETVM_NL3 := -lnl-route-3 -lnl-3
 $(eval $(call program,netvmd,netvm/netvmd.c netvm/uplink_link.c \
-  netvm/uplink_nft.c netvm/forward_apply.c,netvm qubesdb nl lib,\
+  netvm/uplink_nft.c netvm/table_apply.c,netvm qubesdb nl lib,\
   $(NETVM_NL3) $(NL_LIBS) $(LIB_LIBS)))
 $(eval $(call program,netvm-dhcp,netvm/netvm_dhcp.c netvm/uplink_link.c,\
   netvm qubesdb lib,$(NETVM_NL3) $(LIB_LIBS)))

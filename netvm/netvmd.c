@@ -21,7 +21,7 @@
 #include "lib/mem.h"
 #include "lib/nl.h"
 #include "lib/sandbox.h"
-#include "netvm/forward_apply.h"
+#include "netvm/table_apply.h"
 #include "netvm/uplink_link.h"
 #include "netvm/uplink_nft.h"
 #include "netvm/uplink_state.h"
@@ -43,7 +43,7 @@ struct netvmd {
     struct loop *loop;
     struct qdb *qdb;
     struct uplink_link *link;
-    struct forward_apply *forward;
+    struct table_apply *table;
     struct loop_timer *settle;
     int facts_fd;
     int state_dir;
@@ -83,7 +83,7 @@ static int load_table(void)
 
 static int add_virtual_dns(struct uplink_link *l)
 {
-    static const char *const addrs[] = {UPLINK_DNS1, UPLINK_DNS2};
+    static const char *const addrs[] = {UPLINK_DNS1, UPLINK_DNS2, UPLINK_DNS6};
 
     for (size_t i = 0; i < ARRAY_LEN(addrs); i++) {
         struct ipaddr a = {0};
@@ -228,7 +228,7 @@ static int set_up(struct netvmd *n)
     if (r == 0)
         r = step("QubesDB watch", qdb_watch(n->qdb, UPLINK_FORWARD_KEY));
     if (r == 0)
-        r = step("port forwards", forward_apply_new(n->qdb, &n->forward));
+        r = step("nftables", table_apply_new(n->qdb, &n->table));
     if (r == 0)
         r = step(DHCP_FACTS_SOCKET, open_facts(&n->facts_fd));
     return r;
@@ -315,6 +315,9 @@ static void publish(struct netvmd *n)
         else
             memcpy(n->resolv, resolv, sizeof(resolv));
     }
+    r = table_apply_ipv6(n->table, uplink_state_has_ipv6(&n->state));
+    if (r < 0)
+        log_err("nftables: IPv6 of the uplink: %s", err_text(r));
     uplink_state_status(&n->state, status);
     if (strcmp(status, n->status) != 0)
         log_info("uplink: %s", status);
@@ -420,7 +423,7 @@ static void drain_keys(struct netvmd *n)
                 settle_soon(n);
         }
         if (r == 0 && forwards)
-            r = forward_apply_now(n->forward);
+            r = table_apply_forwards(n->table);
     } while (r == 0 && forwards);
     if (r < 0) {
         log_err("QubesDB: %s", err_text(r));
@@ -584,7 +587,7 @@ int main(int argc, char **argv)
     snprintf(n.resolv, sizeof(n.resolv), "?"); /* unlike any: write once */
     load_records(&n);
     read_desired(&n);
-    if (step("port forwards", forward_apply_now(n.forward)) < 0)
+    if (step("port forwards", table_apply_forwards(n.table)) < 0)
         return 1;
     drain_keys(&n);
     return loop_run(n.loop);

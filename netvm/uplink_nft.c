@@ -16,6 +16,7 @@
 #define PRIO_SRCNAT 100
 #define FORWARDS "forwards"
 #define TRANSLATE "translate"
+#define OUTWARD "outward"
 
 #define PORT_DNS 53
 #define PORT_DHCP4_SERVER 67
@@ -112,7 +113,7 @@ static void accept_dns(struct nft *b, const char *server, uint8_t proto)
     struct nft_rule *r = nft_rule_begin(b, "input");
     struct ipnet net = net_of(server);
 
-    nft_match_nfproto(r, NFT_NH_V4);
+    nft_match_nfproto(r, net.addr.family == AF_INET ? NFT_NH_V4 : NFT_NH_V6);
     nft_match_iifname(r, VIF, false);
     nft_match_daddr(r, &net, false);
     nft_match_l4proto(r, proto);
@@ -146,7 +147,8 @@ static void drop_rest(struct nft *b, const char *chain, const char *counter)
 
 static void build_input(struct nft *b)
 {
-    static const char *const servers[] = {UPLINK_DNS1, UPLINK_DNS2};
+    static const char *const servers[] = {UPLINK_DNS1, UPLINK_DNS2,
+                                          UPLINK_DNS6};
 
     nft_base_chain(b, "input", "filter", NFT_HOOK_INPUT, PRIO_FILTER, true);
     accept_loopback(b);
@@ -187,7 +189,7 @@ static void build_forward(struct nft *b)
     r = nft_rule_begin(b, "forward");
     nft_match_iifname(r, VIF, false);
     nft_match_oifname(r, VIF, true);
-    nft_accept(r);
+    nft_goto(r, OUTWARD);
     nft_rule_end(b, r);
     drop_rest(b, "forward", "closed-forward");
 }
@@ -278,6 +280,29 @@ void uplink_nft_forwards(struct nft *b, const struct uplink_forwards *l)
     fill_forwards(b, l);
 }
 
+/* Without an address to translate to, masquerade would drop the packet, and
+ * its sender wait. */
+static void fill_outward(struct nft *b, bool have_ipv6)
+{
+    struct nft_rule *r;
+
+    if (!have_ipv6) {
+        r = nft_rule_begin(b, OUTWARD);
+        nft_match_nfproto(r, NFT_NH_V6);
+        nft_reject_admin(r);
+        nft_rule_end(b, r);
+    }
+    r = nft_rule_begin(b, OUTWARD);
+    nft_accept(r);
+    nft_rule_end(b, r);
+}
+
+void uplink_nft_outward(struct nft *b, bool have_ipv6)
+{
+    nft_chain_flush(b, OUTWARD);
+    fill_outward(b, have_ipv6);
+}
+
 void uplink_nft_build(struct nft *b, const struct uplink_forwards *l)
 {
     nft_table_reset(b);
@@ -285,7 +310,9 @@ void uplink_nft_build(struct nft *b, const struct uplink_forwards *l)
     nft_counter_add(b, "closed-forward");
     nft_chain_add(b, TRANSLATE);
     nft_chain_add(b, FORWARDS);
+    nft_chain_add(b, OUTWARD);
     fill_forwards(b, l);
+    fill_outward(b, false);
     build_input(b);
     build_forward(b);
     build_nat(b);

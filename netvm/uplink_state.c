@@ -174,6 +174,14 @@ size_t uplink_state_resolv(const struct uplink_state *s,
     return w.len;
 }
 
+bool uplink_state_has_ipv6(const struct uplink_state *s)
+{
+    struct view v = view_of(s);
+
+    return s->ifname[0] && !s->conf.error[0] && !s->error[0] &&
+           v.addr6.addr.family != 0;
+}
+
 static void put_inet(struct wbuf *w, const char *what, const struct ipnet *n,
                      const char *ifname)
 {

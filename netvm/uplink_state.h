@@ -45,6 +45,9 @@ const char *uplink_state_status(const struct uplink_state *s,
 size_t uplink_state_resolv(const struct uplink_state *s,
                            char buf[UPLINK_RESOLV_MAX]);
 
+/** Has the uplink an IPv6 address to translate to? */
+bool uplink_state_has_ipv6(const struct uplink_state *s);
+
 /** "inet ADDR/LEN scope global IF", lines of both families, or "".
  *  @return length without NUL */
 size_t uplink_state_external(const struct uplink_state *s,

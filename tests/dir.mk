@@ -5,7 +5,7 @@
   deps format format-check
 FUZZ_SECONDS ?= 4
 
-include $(wildcard tests/property/dir.mk tests/bench/dir.mk)
+include $(wildcard tests/property/dir.mk tests/usb/dir.mk tests/bench/dir.mk)
 
 # behind all that declares one
 test-tools: $(patsubst %,$(BUILD)/tool/%,$(TEST_TOOLS))

@@ -21,7 +21,7 @@ $(eval $(call library,usbproto,$(addprefix usbvm/protocol/,usbip_pdu.c \
 $(eval $(call unit_test,test_usbip_pdu,tests/unit/test_usbip_pdu.c tests/mock/hexfile.c,\
   usbproto lib))
 USBDEV_SRCS := tests/mock/usbdev.c tests/mock/hexfile.c
-$(foreach t,dset snapshot filter,$(eval $(call unit_test,test_usb_$(t),\
+$(foreach t,dset snapshot filter hostile server client loop,$(eval $(call unit_test,test_usb_$(t),\
   tests/unit/test_usb_$(t).c $(USBDEV_SRCS),usbproto lib,$(USBPROTO_LD))))
 
 # usbvm/link: what both ends of a device's channels share.

@@ -273,8 +273,8 @@ static void judge(struct job *j)
 /* The resolvers that specialtarget=dns means: the firewall VM's own. */
 static int find_dns(struct job *j)
 {
-    static const char *const paths[] = {"/qubes-primary-dns",
-                                        "/qubes-secondary-dns"};
+    static const char *const paths[FW_DNS_MAX] = {
+        "/qubes-primary-dns", "/qubes-secondary-dns", "/sysqube-dns6"};
     const struct config *cfg = j->w->cfg;
     struct keys_run *run = calloc(cfg->n + 1, sizeof(*run));
     struct keys_world world = {.cfg = cfg, .run = run};
@@ -285,7 +285,7 @@ static int find_dns(struct job *j)
     while (i < cfg->n && cfg->qubes[i] != j->list->up)
         i++;
     r = run ? keys_desired(&world, i, &keys) : -ENOMEM;
-    for (size_t k = 0; !r && k < 2; k++) {
+    for (size_t k = 0; !r && k < FW_DNS_MAX; k++) {
         const char *val = keyset_get(&keys, paths[k]);
 
         if (val && !ipaddr_parse(text_of(val), &j->dns.addr[j->dns.n]))

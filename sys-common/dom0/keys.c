@@ -16,6 +16,8 @@
 
 #define VIRTUAL_DNS_1 "10.139.1.1"
 #define VIRTUAL_DNS_2 "10.139.1.2"
+/* Ours: the plan of the IPv6 addresses of qubes, continued to 10.139 */
+#define VIRTUAL_DNS6 "fd09:24ef:4179::a8b:101"
 #define NETMASK "255.255.255.255"
 
 void keys_put(struct keys_build *b, const char *path, const char *fmt, ...)
@@ -79,8 +81,10 @@ static void add_client(struct keys_build *b, const struct config_qube *q)
     keys_put(b, "/qubes-netmask", "%s", NETMASK);
     add_ip(b, "/qubes-gateway", &q->up->ip4);
     add_ip(b, "/qubes-ip6", &q->ip6);
-    if (q->ip6.family)
+    if (q->ip6.family) {
         add_ip(b, "/qubes-gateway6", &q->up->ip6);
+        keys_put(b, "/sysqube-dns6", "%s", VIRTUAL_DNS6);
+    }
     keys_put(b, "/qubes-primary-dns", "%s", VIRTUAL_DNS_1);
     keys_put(b, "/qubes-secondary-dns", "%s", VIRTUAL_DNS_2);
 }

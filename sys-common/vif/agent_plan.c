@@ -13,16 +13,17 @@
 static const uint8_t backend_mac[6] = {0xfe, 0xff, 0xff, 0xff, 0xff, 0xff};
 
 const char *const agent_plan_keys[AGENT_KEYS] = {
-    "/qubes-mac",          "/qubes-ip",       "/qubes-gateway",
-    "/qubes-ip6",          "/qubes-gateway6", "/qubes-primary-dns",
-    "/qubes-secondary-dns"};
+    "/qubes-mac",           "/qubes-ip",       "/qubes-gateway",
+    "/qubes-ip6",           "/qubes-gateway6", "/qubes-primary-dns",
+    "/qubes-secondary-dns", "/sysqube-dns6"};
 
 int agent_plan_set(struct agent_conf *c, unsigned i, struct text value)
 {
-    struct ipaddr *const addr[AGENT_KEYS] = {
-        NULL, &c->ip4, &c->gw4, &c->ip6, &c->gw6, &c->dns[0], &c->dns[1]};
+    struct ipaddr *const addr[AGENT_KEYS] = {NULL,       &c->ip4,   &c->gw4,
+                                             &c->ip6,    &c->gw6,   &c->dns[0],
+                                             &c->dns[1], &c->dns[2]};
     static const uint8_t family[AGENT_KEYS] = {
-        0, AF_INET, AF_INET, AF_INET6, AF_INET6, 0, 0};
+        0, AF_INET, AF_INET, AF_INET6, AF_INET6, 0, 0, AF_INET6};
     struct ipaddr a;
     int r;
 

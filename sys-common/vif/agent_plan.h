@@ -14,8 +14,9 @@
 #include "vif/vif_link.h"
 #include "vif/vif_plan.h"
 
-#define AGENT_KEYS 7
-#define AGENT_RESOLV_MAX 160
+#define AGENT_KEYS 8
+#define AGENT_DNS 3 /* as many as resolv.conf(5) heeds */
+#define AGENT_RESOLV_MAX 192
 
 /** The keys, in the order of agent_plan_set()'s @p i. */
 extern const char *const agent_plan_keys[AGENT_KEYS];
@@ -27,7 +28,7 @@ struct agent_conf {
     struct ipaddr gw4;
     struct ipaddr ip6;
     struct ipaddr gw6;
-    struct ipaddr dns[2];
+    struct ipaddr dns[AGENT_DNS];
 };
 
 /** Take in the value of key number @p i; an empty one counts as absent.

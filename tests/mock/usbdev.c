@@ -16,7 +16,7 @@ static const struct {
     const char *name;
     uint8_t speed;
 } SPEEDS[] = {
-    {"stick", 3},    {"camera", 3}, {"stick-ss", 5},
+    {"stick", 3},    {"camera", 3}, {"stick-ss", 5},    {"mix", 3},
     {"keyboard", 1}, {"audio", 2},  {"capture-ssp", 6},
 };
 
@@ -56,5 +56,14 @@ struct usb_snapshot *usbdev_snapshot(const char *name, uint32_t mask)
     usbdev_load(name, &d);
     s = usb_snapshot_new(usbdev_set(&d), mask);
     assert_non_null(s);
+    return s;
+}
+
+struct usb_snapshot *usbdev_mix(void)
+{
+    struct usb_snapshot *s = usbdev_snapshot("mix", 0x3);
+
+    assert_int_equal(usb_snapshot_set_configuration(s, 1), 0);
+    assert_int_equal(usb_snapshot_set_interface(s, 1, 1), 0);
     return s;
 }

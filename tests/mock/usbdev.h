@@ -19,5 +19,9 @@ void usbdev_load(const char *name, struct usbdev *ret);
 struct usb_dset *usbdev_set(const struct usbdev *d);
 /** A snapshot of @p name with these interfaces, not configured. */
 struct usb_snapshot *usbdev_snapshot(const char *name, uint32_t mask);
+/** The device "mix", configured, interface 1 at setting 1, interface 2 (a
+ *  keyboard) refused. Open are endpoints 1 (bulk), 2 (interrupt) and 3
+ *  (isochronous), each in both directions. */
+struct usb_snapshot *usbdev_mix(void);
 
 #endif

@@ -27,6 +27,7 @@ from lib import ok as report  # noqa: E402
 from qdb_fake import Qdb  # noqa: E402
 
 STATUS = "/sysqube-status/uplink"
+DNS6 = "fd09:24ef:4179::a8b:101"
 root = None
 qdb = None
 
@@ -58,7 +59,7 @@ q = struct.pack(">HHHHHH", 7, 0x100, 1, 0, 0, 0)
 q += b"".join(bytes([len(p)]) + p.encode() for p in name.split(".")) + b"\\0"
 q += struct.pack(">HH", qtype, 1)
 try:
-    s = socket.socket(socket.AF_INET,
+    s = socket.socket(socket.AF_INET6 if ":" in server else socket.AF_INET,
                       socket.SOCK_STREAM if tcp else socket.SOCK_DGRAM)
     s.settimeout(2)
     s.connect((server, 53))
@@ -224,7 +225,7 @@ def check_lease(t0):
 
 
 def check_dns(client, when=""):
-    for server in ("10.139.1.1", "10.139.1.2"):
+    for server in ("10.139.1.1", "10.139.1.2", DNS6):
         for how in ("udp", "tcp"):
             got = in_ns(client, DNS, server, "server.test", "1", how)
             report(got == "203.0.113.80",
@@ -431,6 +432,36 @@ def check_restart(vm, netvmd, work, client, lease):
     return netvmd
 
 
+def refused_at_once(client):
+    """What a connection over IPv6 ends with, and whether without waiting."""
+    got = in_ns(client, TCP, "2001:db8:80::80", "80")
+    return got.startswith("failed") and "timed out" not in got, got
+
+
+def check_no_ipv6(vm, client):
+    """An uplink without IPv6: clients are told at once, with a route there
+    and without one."""
+    external = "/qubes-netvm-external-ip"
+    qdb.set("/sysqube-uplink/gateway6", "")
+    qdb.set("/sysqube-uplink/address6", "")
+    qdb.wait(external, lambda v: "inet6" not in v)
+    good, got = refused_at_once(client)
+    report(good, "without IPv6 at the uplink a client is told at once", got)
+    sh("ip -6 route add default via fe80::ff:fe00:1 dev eth0", vm)
+    good, got = refused_at_once(client)
+    report(good, "with a route as well", got)
+    got = in_ns(client, TCP, "203.0.113.80", "80")
+    report(got == "192.0.2.77", "IPv4 goes on", got)
+    sh("ip -6 route del default via fe80::ff:fe00:1 dev eth0", vm)
+    qdb.set("/sysqube-uplink/address6", "2001:db8:5::77/64")
+    qdb.set("/sysqube-uplink/gateway6", "2001:db8:5::1")
+    qdb.wait(external, lambda v: "inet6" in v)
+    time.sleep(2)
+    got = in_ns(client, TCP, "2001:db8:80::80", "80")
+    report(got.startswith("2001:db8:5:"), "and IPv6 again when it is there",
+           got)
+
+
 def check_static(vm, netvmd, dhcp, work, client):
     qdb.set("/sysqube-uplink/address", "192.0.2.77/24")
     qdb.set("/sysqube-uplink/gateway", "192.0.2.1")
@@ -463,6 +494,7 @@ def check_static(vm, netvmd, dhcp, work, client):
     check_tcp(client, "192.0.2.77", " (static)")
     report(dhcp.alive() and "mode is static" in dhcp.text(),
            "netvm-dhcp stands by")
+    check_no_ipv6(vm, client)
     qdb.set("/sysqube-uplink/gateway", "198.51.100.1")
     v = qdb.wait(STATUS, lambda v: v.startswith("error"))
     report(v == "error gateway is outside the network of address",

@@ -17,6 +17,7 @@ from lib import (BUILD, Chain, alive, cannot, finish, need_root,  # noqa: E402
 PAGE = "a page of the demo's internet"
 DST = "198.51.100.10"
 DST6 = "2001:db8:100::10"
+RESOLVERS = ["10.139.1.1", "10.139.1.2", "fd09:24ef:4179::a8b:101"]
 NAMES = ["sys-net", "sys-usb", "sys-firewall", "untrusted", "work"]
 
 
@@ -68,7 +69,11 @@ def test_up(chain):
 
 
 def test_traffic(chain):
-    for server in ("10.139.1.1", "10.139.1.2"):
+    resolv = chain.inside("work", "/bin/busybox", "cat",
+                          "/run/resolv.conf").stdout
+    ok(re.findall(r"nameserver (\S+)", resolv) == RESOLVERS,
+       "a qube knows the resolvers of both families", resolv)
+    for server in RESOLVERS:
         done = chain.inside("work", "/bin/busybox", "nslookup", "server.test",
                             server)
         ok(DST in done.stdout, f"the name resolves through {server}",
@@ -123,6 +128,14 @@ def test_rules(chain):
     change(chain, "del", "--rule-no", "0", "work")
     ok(chain.inside("work", *ping).returncode != 0,
        "del takes it back")
+    change(chain, "add", "--before", "0", "work", "accept",
+           "specialtarget=dns")
+    for server in RESOLVERS:
+        done = chain.inside("work", "/bin/busybox", "nslookup", "server.test",
+                            server)
+        ok(DST in done.stdout, f"specialtarget=dns means {server}",
+           done.stdout)
+    change(chain, "del", "--rule-no", "0", "work")
     listed = chain.sysqube("firewall", "list", "--raw", "work").stdout
     ok(listed.splitlines() == [
         f"action=accept dst4={DST}/32 proto=tcp dstports=80-80",

@@ -12,7 +12,7 @@
 #include "lib/mem.h"
 #include "vif/agent_plan.h"
 
-enum { MAC, IP, GW, IP6, GW6, DNS1, DNS2 };
+enum { MAC, IP, GW, IP6, GW6, DNS1, DNS2, DNS6 };
 
 static void set(struct agent_conf *c, unsigned i, const char *value)
 {
@@ -41,6 +41,8 @@ static void test_set(void **state)
         {GW6, "fe80::1", 0},
         {DNS1, "10.139.1.1", 0},
         {DNS2, "fd00::53", 0},
+        {DNS6, "fd00::53", 0},
+        {DNS6, "10.139.1.1", -EBADMSG},
         {DNS2, "host", -EBADMSG},
         {DNS1, "", 0},
     };
@@ -151,7 +153,8 @@ static void test_resolv(void **state)
     assert_memory_equal(text, "nameserver 10.139.1.2\n", 22);
     set(&c, DNS1, "ffff:ffff:ffff:ffff:ffff:ffff:ffff:fffe");
     set(&c, DNS2, "ffff:ffff:ffff:ffff:ffff:ffff:ffff:fffd");
-    assert_int_equal(agent_plan_resolv(&c, text), 2 * 51);
+    set(&c, DNS6, "ffff:ffff:ffff:ffff:ffff:ffff:ffff:fffc");
+    assert_int_equal(agent_plan_resolv(&c, text), 3 * 51);
 }
 
 int main(void)

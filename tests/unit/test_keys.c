@@ -145,6 +145,7 @@ static const char want_fw[] =
               "/qubes-vm-persistence=none\n"
               "/qubes-vm-type=ProxyVM\n"
               "/qubes-vm-updateable=False\n"
+              "/sysqube-dns6=fd09:24ef:4179::a8b:101\n"
               "/sysqube-vif/9.0=10.137.0.4 02:00:00:00:00:04 "
               "fd09:24ef:4179::a89:4\n"
               "/type=AppVM\n";
@@ -161,6 +162,7 @@ static const char want_work[] =
                      "/qubes-vm-persistence=none\n"
                      "/qubes-vm-type=AppVM\n"
                      "/qubes-vm-updateable=False\n"
+                     "/sysqube-dns6=fd09:24ef:4179::a8b:101\n"
                      "/type=AppVM\n";
 
 static void test_desired(void **state)

@@ -67,11 +67,28 @@ static void test_batch(void **state)
     assert_true(len_a > 1000);
     assert_memory_equal(bytes_a, bytes_b, len_a);
     struct count c = count(bytes_a, len_a);
-    assert_int_equal(c.chains, 6);
+    assert_int_equal(c.chains, 7);
     assert_int_equal(c.objects, 2);
-    assert_int_equal(c.rules, 26);
+    assert_int_equal(c.rules, 30);
     nft_free(a);
     nft_free(b);
+}
+
+/* Without IPv6 one rule more, before the accept. */
+static void test_outward(void **state)
+{
+    (void)state;
+    for (unsigned have = 0; have < 2; have++) {
+        struct nft *b = NULL;
+        size_t len;
+
+        assert_int_equal(nft_new(UPLINK_NFT_TABLE, &b), 0);
+        uplink_nft_outward(b, have != 0);
+        assert_int_equal(nft_error(b), 0);
+        const void *bytes = nft_bytes(b, &len);
+        assert_int_equal(count(bytes, len).rules, have ? 1 : 2);
+        nft_free(b);
+    }
 }
 
 /* A change of the forwards names their two chains only, and adds two rules
@@ -101,7 +118,8 @@ static void test_forwards(void **state)
 /* The constants that uplink_nft.c reads without looking at the result. */
 static void test_constants(void **state)
 {
-    static const char *const texts[] = {UPLINK_DNS1, UPLINK_DNS2, "fe80::/10"};
+    static const char *const texts[] = {UPLINK_DNS1, UPLINK_DNS2, UPLINK_DNS6,
+                                        "fe80::/10"};
     struct ipnet n;
 
     (void)state;
@@ -113,6 +131,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_batch),
+        cmocka_unit_test(test_outward),
         cmocka_unit_test(test_forwards),
         cmocka_unit_test(test_constants),
     };

@@ -55,6 +55,8 @@ static void want(const struct uplink_state *s, const char *status,
     n = uplink_state_external(s, buf);
     assert_string_equal(buf, external);
     assert_int_equal(n, strlen(buf));
+    assert_int_equal(uplink_state_has_ipv6(s),
+                     strstr(external, "inet6") != NULL);
 }
 
 static void test_dhcp(void **state)

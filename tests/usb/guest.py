@@ -18,7 +18,8 @@ HERE = os.path.dirname(os.path.abspath(__file__))
 TOP = os.path.dirname(os.path.dirname(HERE))
 MODULES = """dummy_hcd libcomposite usb_f_mass_storage usb_f_ss_lb usb_f_hid
     usb_f_acm vhci-hcd usbip-host usb-storage sd_mod usbtest uinput evdev
-    usbhid hid-generic xhci-pci cdc-acm""".split()
+    usbhid hid-generic xhci-pci cdc-acm snd-usb-audio ftdi_sio
+    cdc_ether cdc_subset rndis_host""".split()
 MEMORY_MIB = 512
 
 
@@ -84,8 +85,8 @@ def make(build, programs, script):
     add_modules(kernel, root)
     copy("/bin/busybox", root, "/bin/busybox")
     for name in programs:
-        source = os.path.join(build, "bin", name)
-        copy(source, root, "/usr/bin/" + name)
+        source = os.path.join(build, name)
+        copy(source, root, "/usr/bin/" + os.path.basename(name))
         for lib in libraries(source):
             copy(os.path.realpath(lib), root, lib)
     for path in glob.glob(os.path.join(HERE, "guest", "*")):
@@ -106,15 +107,16 @@ def make(build, programs, script):
     return glob.glob(kernel + "/boot/vmlinuz-*")[0], initrd
 
 
-def boot(kernel, initrd, limit_s, cpus, on_line):
+def boot(kernel, initrd, limit_s, on_line, more=()):
     """Boot and hand each line of the console to @on_line until power-off.
     @return seconds it ran; GuestError when the limit passed"""
     argv = ["qemu-system-x86_64", "-M", "q35", "-accel", "tcg,thread=multi",
-            "-cpu", "max", "-m", str(MEMORY_MIB), "-smp", str(cpus),
+            "-cpu", "max", "-m", str(MEMORY_MIB), "-smp", "1",
             "-nodefaults", "-no-reboot", "-display", "none",
             "-serial", "stdio", "-kernel", kernel, "-initrd", initrd,
-            "-append", "console=ttyS0 quiet loglevel=4 panic=-1 "
-                       "mitigations=off tsc=reliable",
+            "-append", "console=ttyS0 quiet loglevel=1 panic=-1 oops=panic "
+                       "mitigations=off tsc=reliable preempt=full "
+                       "log_buf_len=4M",
             "-device", "qemu-xhci,id=xhci,p2=8,p3=8",
             "-audiodev", "none,id=snd0",
             "-device", "usb-audio,bus=xhci.0,audiodev=snd0,port=1",
@@ -123,7 +125,7 @@ def boot(kernel, initrd, limit_s, cpus, on_line):
             "-device", "usb-serial,bus=xhci.0,chardev=null0,port=3",
             "-device", "usb-net,bus=xhci.0,port=4",
             "-device", "usb-ccid,bus=xhci.0,port=5",
-            "-device", "usb-mouse,bus=xhci.0,port=6"]
+            "-device", "usb-mouse,bus=xhci.0,port=6", *more]
     start = time.monotonic()
     qemu = subprocess.Popen(argv, stdin=subprocess.DEVNULL,
                             stdout=subprocess.PIPE,

@@ -65,7 +65,7 @@ enum usb_export_why {
     EXPORT_WHY_PROTOCOL,   /* reason[] has the rule that was broken */
     EXPORT_WHY_DESCRIPTOR, /* unsound descriptors */
     EXPORT_WHY_HASH,       /* not the device that was granted */
-    EXPORT_WHY_INTERFACE,  /* a granted interface is not there, or busy */
+    EXPORT_WHY_INTERFACE,  /* a granted interface is not there */
     EXPORT_WHY_CHANNEL,    /* the vchans could not be made */
     EXPORT_WHY_INTERNAL,
     EXPORT_WHY_MAX,

@@ -280,6 +280,16 @@ static void read_strings(struct usb_export *u)
     }
 }
 
+/* Interfaces that dom0 grants must be there, in some configuration. */
+static bool has_interfaces(const struct usb_dset *set, uint32_t interfaces)
+{
+    uint32_t there = 0;
+
+    for (size_t i = 0; i < set->n_configs; i++)
+        there |= set->configs[i].mask;
+    return interfaces == USB_GRANT_ALL || (interfaces & ~there) == 0;
+}
+
 /* Is it the device that dom0 granted? Then it becomes the snapshot. */
 static enum usb_export_why identify(struct usb_export *u)
 {
@@ -305,6 +315,8 @@ static enum usb_export_why identify(struct usb_export *u)
                 r == -EBADMSG ? usb_dset_fault_text(fault) : err_text(r));
         return r == -EBADMSG ? EXPORT_WHY_DESCRIPTOR : EXPORT_WHY_INTERNAL;
     }
+    if (!has_interfaces(set, u->grant.interfaces))
+        return EXPORT_WHY_INTERFACE;
     u->snapshot = usb_snapshot_new(set, u->grant.interfaces);
     if (!u->snapshot)
         return EXPORT_WHY_INTERNAL;

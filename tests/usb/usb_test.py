@@ -1,0 +1,51 @@
+#!/usr/bin/env python3
+# SPDX-License-Identifier: GPL-2.0-or-later
+"""make usb-test: the USB tests, in a guest (README.md here). Kind: glue.
+
+usb_test.py [SCENE..]; lines are TAP-like, exit status 1 when one failed."""
+import os
+import sys
+
+import guest
+
+BUILD = os.environ.get("BUILD", os.path.join(guest.TOP, "build"))
+LIMIT_S = 1500
+TOOLS = ["tool/testusb", "tool/usbwire", "tool/usbperf"]
+SCENES = {
+    # the harness and the kernel's own USB/IP, which ours is held against
+    "kernel": "WAYS='direct pair relay'\n. /matrix.sh\n",
+}
+
+
+class Report:
+    """Counts what the guest says."""
+
+    def __init__(self):
+        self.good = self.failed = 0
+        self.done = False
+
+    def line(self, text):
+        if text.startswith("ok "):
+            self.good += 1
+        elif text.startswith("not ok "):
+            self.failed += 1
+        self.done = text == "# all done" or self.done
+        print(text, flush=True)
+
+
+def main():
+    report = Report()
+    for name in sys.argv[1:] or SCENES:
+        print(f"# scene {name}")
+        kernel, initrd = guest.make(BUILD, TOOLS, SCENES[name])
+        report.done = False
+        took = guest.boot(kernel, initrd, LIMIT_S, report.line)
+        print(f"# scene {name}: {took:.0f} s")
+        if not report.done:
+            report.line(f"not ok {name}: the guest broke off")
+    print(f"{report.good} passed, {report.failed} failed")
+    return 1 if report.failed or not report.good else 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

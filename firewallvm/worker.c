@@ -247,12 +247,12 @@ static int remove_source(struct worker *w, struct source *s)
     if (r == 0) {
         log_info("%s: gone", s->text);
         worker_names_forget(w->names, s);
-        r = worker_qdb_forget(w->qdb, s->text);
+        r = worker_see_forget(w->see, s);
     }
+    if (r == 0)
+        r = worker_qdb_forget(w->qdb, s->text);
     if (r == 0 && s->named)
         r = worker_names_tidy(w->names, w->qdb, s);
-    if (r == 0)
-        r = worker_see_forget(w->see, s);
     if (r == 0)
         source_set_del(&w->sources, s);
     return r;

@@ -61,12 +61,14 @@ static json_t *address_json(bool has, const struct ipaddr *a)
 static json_t *rule_json(const struct config_qube *q, size_t number)
 {
     static const struct fw_rule accept = {.m = {.action = FW_ACCEPT}};
-    const struct config_rule *r =
-        number < q->n_rules ? &q->rules[number] : NULL;
+    const struct config_rule *r = NULL;
     char text[FW_TEXT_MAX];
 
-    if (number == FW_NO_RULE ||
-        rule_format_api(r ? &r->rule : &accept, text, sizeof(text)) < 0)
+    if (number == FW_NO_RULE)
+        return json_null();
+    if (number < q->n_rules)
+        r = &q->rules[number];
+    if (rule_format_api(r ? &r->rule : &accept, text, sizeof(text)) < 0)
         return json_null();
     return json_pack("{s:I,s:s,s:b,s:s?}", "number", (json_int_t)number, "rule",
                      text, "implicit", !r, "profile",

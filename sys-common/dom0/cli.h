@@ -82,6 +82,20 @@ int cli_counters(struct cli *c, char *qube);
 /** The last blocked packets. @param follow  and those that come
  *  @return as cli_top() */
 int cli_log(struct cli *c, char **names, int n, bool follow);
+
+#define CLI_FORWARD_ARGS                                                       \
+    "list | add QUBE tcp|udp UPLINKPORT PORT [from NETWORK] |\n"               \
+    "                 del QUBE tcp|udp UPLINKPORT"
+#define CLI_FORWARD_HELP                                                       \
+    "Show or change which ports of a NetVM's uplink lead to a qube."
+int cli_forward(struct cli *c, int argc, char **argv);
+#define CLI_REACH_ARGS                                                         \
+    "list | add QUBE TO tcp|udp|icmp|any [PORT[-PORT]] |\n"                    \
+    "                 del QUBE TO [tcp|udp|icmp|any [PORT[-PORT]]]"
+#define CLI_REACH_HELP                                                         \
+    "Show or change which qube may open connections to which other one."
+int cli_reach(struct cli *c, int argc, char **argv);
+
 #define CLI_USB_ARGS                                                           \
     "list | info DEVICE | stats |\n"                                           \
     "                 attach QUBE DEVICE [interfaces=N,...] "                  \

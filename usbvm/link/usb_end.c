@@ -278,6 +278,10 @@ int usb_end_new(struct loop *loop, struct vchan *v, int fd,
         watch(e);
     if (r == 0 && !e->io)
         r = e->err;
+    /* What is there already makes no event; and a ring's peer makes none for
+     * what comes before a read has found too little. */
+    if (r == 0)
+        r = loop_timer_start(e->again, 0);
     if (r < 0) {
         e->v = NULL;
         e->fd = -1;

@@ -97,7 +97,7 @@ static void lend(const char *id)
 static void plug(const char *id, const char *desc, const char *codes,
                  const char *map)
 {
-    char tree[QDB_REC_PATH];
+    char tree[QDB_REC_PATH], num[8];
 
     devs[dev_of(id)].gen = ++generation;
     devs[dev_of(id)].plugged = true;
@@ -105,6 +105,9 @@ static void plug(const char *id, const char *desc, const char *codes,
     up(tree, "desc", desc);
     up(tree, "usb-ver", "2");
     up(tree, "interfaces", codes);
+    snprintf(num, sizeof(num), "%u", generation % 127);
+    up(tree, "devnum", num);
+    up("/sysqube-status/usb-num/", id, num);
     up("/sysqube-status/usb-if/", id, map);
     lend(id);
 }
@@ -118,6 +121,8 @@ static void unplug(const char *id)
     up(tree, "desc", NULL);
     up(tree, "usb-ver", NULL);
     up(tree, "interfaces", NULL);
+    up(tree, "devnum", NULL);
+    up("/sysqube-status/usb-num/", id, NULL);
     up("/sysqube-status/usb-if/", id, NULL);
     up("/sysqube-status/usb-dev/", id, NULL);
     up("/sysqube-status/usb-export/", id, NULL);

@@ -314,9 +314,8 @@ static void on_stop(uint32_t number, void *arg)
 }
 
 static const char *const key_names[LEND_KEYS] = {
-    [LEND_KEY_IF] = "usb-if",
-    [LEND_KEY_DEV] = "usb-dev",
-    [LEND_KEY_EXPORT] = "usb-export",
+    [LEND_KEY_IF] = "usb-if",     [LEND_KEY_NUM] = "usb-num",
+    [LEND_KEY_DEV] = "usb-dev",   [LEND_KEY_EXPORT] = "usb-export",
     [LEND_KEY_STAT] = "usb-stat",
 };
 

@@ -278,9 +278,9 @@ int usb_end_new(struct loop *loop, struct vchan *v, int fd,
         watch(e);
     if (r == 0 && !e->io)
         r = e->err;
-    /* What is there already makes no event; and a ring's peer makes none for
-     * what comes before a read has found too little. */
-    if (r == 0)
+    /* A Xen vchan tells of new bytes only after a read that found fewer than
+     * it asked for; who read before this end did may have found all. */
+    if (r == 0 && v && usb_end_connected(e))
         r = loop_timer_start(e->again, 0);
     if (r < 0) {
         e->v = NULL;

@@ -489,6 +489,16 @@ int usb_plan_detach(struct usb_plan *p, const struct usb_facts *f,
     return -ENOENT;
 }
 
+void usb_plan_release(struct usb_plan *p, const char *qube)
+{
+    for (size_t i = 0; i < p->n_hold;) {
+        if (strcmp(p->hold[i].qube, qube) == 0)
+            drop_hold(p, &p->hold[i]);
+        else
+            i++;
+    }
+}
+
 /* ---- the step ---- */
 
 static void prune(struct usb_plan *p, const struct usb_facts *f)

@@ -3,14 +3,14 @@
 $(eval $(call library,fwrec,$(addprefix firewallvm/,record.c limits.c path.c \
   name_sets.c rule_source.c source_set.c monitor.c)))
 $(eval $(call library,fwcompile,$(addprefix firewallvm/,rule_compile.c \
-  name_compile.c rule_group.c rule_interval.c share_compile.c table_compile.c \
+  answer_compile.c name_compile.c rule_group.c rule_interval.c share_compile.c table_compile.c \
   flow_msg.c)))
 $(eval $(call library,names,$(addprefix firewallvm/,names.c names_ask.c \
-  names_config.c names_tell.c names_dns.c resolver_record.c)))
+  names_config.c names_tell.c names_dns.c answer_packet.c resolver_record.c)))
 $(eval $(call program,firewallvmd,$(addprefix firewallvm/,firewallvmd.c \
   monitor_kernel.c monitor_count.c flow_cut.c flow_judge.c worker.c \
   worker_priv.c worker_qdb.c worker_names.c wall_clock.c resolver.c \
-  resolver_ask.c resolver_client.c),\
+  resolver_ask.c resolver_client.c answer_queue.c),\
   names fwcompile fwrec qubesdb rules nl lib,$(LIB_LIBS) $(NL_LIBS) -lcares))
 
 $(eval $(call unit_test,test_rule_record,tests/unit/test_rule_record.c,\

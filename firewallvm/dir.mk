@@ -28,6 +28,10 @@ $(eval $(call unit_test,test_name_sets,tests/unit/test_name_sets.c,\
   fwrec rules lib))
 $(eval $(call unit_test,test_monitor_names,tests/unit/test_monitor_names.c,\
   fwrec rules lib))
+$(eval $(call unit_test,test_answer_packet,tests/unit/test_answer_packet.c,\
+  names rules lib))
+$(eval $(call fuzz_target,fuzz_answer_packet,tests/fuzz/fuzz_answer_packet.c,\
+  names rules lib))
 $(eval $(call unit_test,test_names_dns,tests/unit/test_names_dns.c,\
   names rules lib))
 $(eval $(call fuzz_target,fuzz_dns_answer,tests/fuzz/fuzz_dns_answer.c,\

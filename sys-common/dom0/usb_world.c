@@ -47,7 +47,7 @@ static void read_device(const struct keyset *s, struct text id,
         snprintf(d->d.ident.model, sizeof(d->d.ident.model), "(malformed)");
         d->d.malformed = true;
     }
-    if (!codes || usb_ifaces_parse(text_of(codes), &d->d.ifaces)) {
+    if (codes && usb_ifaces_parse(text_of(codes), &d->d.ifaces)) {
         d->d.ifaces.n = 0;
         d->d.malformed = true;
     }
@@ -56,9 +56,9 @@ static void read_device(const struct keyset *s, struct text id,
         d->d.malformed = true;
     }
     /* What it says it is and what was identified come from two processes:
-     * only of the same plug they are taken together. */
-    d->known = dev && usb_dev_parse(text_of(dev), &d->dev) == 0 && seen &&
-               num && strcmp(seen, num) == 0;
+     * only when all is there, and of the same plug, it is taken together. */
+    d->known = dev && usb_dev_parse(text_of(dev), &d->dev) == 0 && codes &&
+               seen && num && strcmp(seen, num) == 0;
 }
 
 /* A key .../ID/desc is a device. */

@@ -431,10 +431,10 @@ static const char *source_status(const struct manager *m,
 
 static bool handled(const struct manager *m, const struct job_source *s)
 {
-    const char *now = source_status(m, s, "/qubes-firewall-handled");
+    int up = manager_find(m, s->netvm);
 
-    return now && strcmp(now, s->before) &&
-           source_status(m, s, "/sysqube-status/firewall");
+    return up >= 0 && m->qubes[up]->worker &&
+           worker_handled(m->qubes[up]->worker, s->ip, s->push);
 }
 
 /* A source whose qube or firewall ended meanwhile has nothing to wait for. */

@@ -217,6 +217,8 @@ int usb_edit(struct manager *m, const struct request *r, json_t **ret,
     k = k ? k : find_qube(m, r, err, &e.q);
     k = k ? k : parse(r, &e, err);
     k = k ? k : edit_one(m, r, &e, added, &gone, err, p);
+    if (!k && r->op == REQ_USB_ASSIGN)
+        usb_plan_release(m->usb, r->qube);
     if (k) {
         json_decref(added);
         return k;

@@ -44,6 +44,7 @@ struct worker {
     bool status_full;      /* said so once */
     uint64_t last_push;    /* worker_pushed() */
     struct keyset pushes;  /* of each signal key; the last number as text */
+    bool cut;              /* it had no room for all of `want` */
     struct item *queue;    /* not yet sent */
     size_t q_first, q_n, q_cap;
     char trouble[128];
@@ -97,7 +98,7 @@ static void stop_process(struct worker *w)
             ;
     }
     w->pid = 0;
-    w->connected = w->synced = false;
+    w->connected = w->synced = w->cut = false;
     queue_clear(w);
     keyset_free(&w->status);
     w->status_full = false;
@@ -200,12 +201,24 @@ static int queue_all(struct worker *w)
     return r;
 }
 
+/* Sets only: what was left out is not told apart from what is there. */
+static int queue_set(enum key_op op, const char *path, const char *val,
+                     void *arg)
+{
+    return op == KEY_OP_SET ? queue_op(op, path, val, arg) : 0;
+}
+
 int worker_apply(struct worker *w, struct keyset *now)
 {
+    static const struct keyset none = {0};
     int r = 0;
 
     r = keys_diff(&w->want, now, w->fd >= 0 && w->synced ? queue_op : count_op,
                   w);
+    if (!r && w->cut && now->n < w->want.n && w->fd >= 0 && w->synced) {
+        w->cut = false; /* unless it says so again */
+        r = keys_diff(&none, now, queue_set, w);
+    }
     keyset_free(&w->want);
     w->want = *now;
     *now = (struct keyset){0};
@@ -276,6 +289,7 @@ static bool take_record(struct worker *w, const struct qdb_rec_up *untrusted)
         start_later(w, qdb_closed_text(untrusted->reason));
         return false;
     case QDB_REC_REFUSED:
+        w->cut |= untrusted->reason == QDB_REFUSED_DESIRED;
         snprintf(w->trouble, sizeof(w->trouble), "refused: %s",
                  qdb_refused_text(untrusted->reason));
         log_warn("%s: QubesDB: %s (%u times)", w->a.name, w->trouble,
@@ -442,6 +456,11 @@ bool worker_settled(const struct worker *w, uint64_t now_ms, uint32_t ms)
 const struct keyset *worker_status(const struct worker *w)
 {
     return &w->status;
+}
+
+bool worker_cut(const struct worker *w)
+{
+    return w->cut;
 }
 
 const struct keyset *worker_desired(const struct worker *w)

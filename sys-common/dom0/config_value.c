@@ -382,6 +382,13 @@ static int set_worker(struct parser *ps, struct text v)
     return set_path(v, ps->d->worker);
 }
 
+static int set_metrics(struct parser *ps, struct text v)
+{
+    if (text_eq(v, CONFIG_NO_METRICS))
+        return text_copy(v, ps->d->metrics, sizeof(ps->d->metrics));
+    return set_path(v, ps->d->metrics);
+}
+
 static int set_check_images(struct parser *ps, struct text v)
 {
     unsigned k;
@@ -477,6 +484,7 @@ const struct key_def config_daemon_keys[] = {
     {"Sysqube", "StateDir", false, set_state_dir, KEY_COUNT, WANT_PATH},
     {"Sysqube", "Socket", false, set_socket, KEY_COUNT, WANT_PATH},
     {"Sysqube", "Worker", false, set_worker, KEY_COUNT, WANT_PATH},
+    {"Sysqube", "Metrics", false, set_metrics, KEY_COUNT, "no, or " WANT_PATH},
     {"Sysqube", "CheckImages", false, set_check_images, KEY_COUNT, WANT_BOOL},
     {"Defaults", "Memory", false, set_memory, KEY_COUNT,
      "MiB as a decimal number from 16 to 1048576"},

@@ -9,6 +9,7 @@ $(eval $(call test_tool,testusb,tests/usb/testusb.c,,))
 $(eval $(call test_tool,usbwire,tests/usb/usbwire.c,,))
 $(eval $(call test_tool,usbperf,tests/usb/usbperf.c,,))
 $(eval $(call test_tool,usbreset,tests/usb/usbreset.c,,))
+$(eval $(call test_tool,usb-helper,tests/usb/usb_helper.c,,))
 $(eval $(call test_tool,qdbdom0,tests/usb/qdbdom0.c,qubesdb lib,$(LIB_LIBS)))
 $(eval $(call test_tool,usb_hostile,tests/usb/usb_hostile.c tests/mock/usbdev.c \
   tests/mock/hexfile.c,usbproto vchan lib,-lcmocka $(USBPROTO_LD) $(VCHAN_LIBS) \

@@ -156,7 +156,7 @@ def denied(checks):
     checks.results.check(
         refused.rc > 0 and refused.text(), "a denied device is refused: "
         + (refused.text().splitlines() or [""])[0], None, refused.text())
-    result = usb(checks, f"deny --remove work {STICK}")
+    result = usb(checks, f"allow work {STICK}")
     checks.results.check(result.ok, "and the denial can be taken back", None,
                          result.text())
 

@@ -70,6 +70,19 @@ int cli_rules_check(struct cli *c, const char *qube, const char *file);
 int cli_explain(struct cli *c, const char *qube, int argc, char **argv,
                 bool verbose);
 
+#define CLI_FORWARD_ARGS                                                       \
+    "list | add QUBE tcp|udp UPLINKPORT PORT [from NETWORK] |\n"               \
+    "                 del QUBE tcp|udp UPLINKPORT"
+#define CLI_FORWARD_HELP                                                       \
+    "Show or change which ports of a NetVM's uplink lead to a qube."
+int cli_forward(struct cli *c, int argc, char **argv);
+#define CLI_REACH_ARGS                                                         \
+    "list | add QUBE TO tcp|udp|icmp|any [PORT[-PORT]] |\n"                    \
+    "                 del QUBE TO [tcp|udp|icmp|any [PORT[-PORT]]]"
+#define CLI_REACH_HELP                                                         \
+    "Show or change which qube may open connections to which other one."
+int cli_reach(struct cli *c, int argc, char **argv);
+
 #define CLI_USB_ARGS                                                           \
     "list | info DEVICE | stats |\n"                                           \
     "                 attach QUBE DEVICE [interfaces=N,...] "                  \

@@ -227,6 +227,7 @@ int keys_desired(const struct keys_world *w, size_t index, struct keyset *ret)
     add_provider(&b, w, q);
     add_uplink(&b, q);
     add_clients(&b, w, q);
+    keys_put_paths(&b, w, q);
     if (!b.err && w->usb && w->run[index].has_domid)
         b.err = usb_keys_add(w->usb, q->name, w->run[index].domid, ret);
     keyset_sort(ret);

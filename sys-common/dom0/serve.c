@@ -8,6 +8,7 @@
 #include <string.h>
 #include <time.h>
 
+#include "dom0/path_serve.h"
 #include "dom0/plan.h"
 #include "dom0/report.h"
 #include "dom0/request.h"
@@ -368,6 +369,14 @@ static void act(struct serve *s, struct control_client *c,
         return;
     case REQ_FW_RELOAD:
         do_fw_reload(s, c, r);
+        return;
+    case REQ_FORWARD_LIST:
+    case REQ_FORWARD_ADD:
+    case REQ_FORWARD_DEL:
+    case REQ_REACH_LIST:
+    case REQ_REACH_ADD:
+    case REQ_REACH_DEL:
+        path_serve(s, c, r);
         return;
     case REQ_NETVM:
         do_netvm(s, c, r);

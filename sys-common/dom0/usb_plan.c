@@ -363,6 +363,16 @@ static bool lingers(const struct usb_plan *p, uint32_t client,
     return false;
 }
 
+/* Devices of one qube, those among them that are being taken away. */
+static size_t count_of(const struct usb_plan *p, uint32_t client)
+{
+    size_t n = 0;
+
+    for (size_t i = 0; i < p->n_att; i++)
+        n += p->att[i].client == client;
+    return n;
+}
+
 static bool has_input(const struct usb_device *d)
 {
     for (unsigned i = 0; i < d->ifaces.n; i++)
@@ -413,7 +423,11 @@ enum usb_refusal usb_plan_check(const struct usb_plan *p,
     if (!d->known || !is_idle(f, d->backend, &d->d.port) ||
         lingers(p, q->domid, d))
         return USB_WAIT;
-    return p->n_att == USB_PLAN_MAX || next_vport(p) == 0 ? USB_FULL : USB_OK;
+    return p->n_att == USB_PLAN_MAX ||
+                   count_of(p, q->domid) >= USB_PLAN_QUBE_MAX ||
+                   next_vport(p) == 0
+               ? USB_FULL
+               : USB_OK;
 }
 
 static enum usb_refusal attach(struct usb_plan *p, const struct usb_facts *f,
@@ -473,6 +487,16 @@ int usb_plan_detach(struct usb_plan *p, const struct usb_facts *f,
         return 0;
     }
     return -ENOENT;
+}
+
+void usb_plan_release(struct usb_plan *p, const char *qube)
+{
+    for (size_t i = 0; i < p->n_hold;) {
+        if (strcmp(p->hold[i].qube, qube) == 0)
+            drop_hold(p, &p->hold[i]);
+        else
+            i++;
+    }
 }
 
 /* ---- the step ---- */

@@ -81,7 +81,7 @@ enum nft_type {
 };
 #define NFT_F_INTERVAL 0x4u /* NFT_SET_INTERVAL */
 #define NFT_F_MAP 0x8u      /* NFT_SET_MAP: data is a verdict or a mark */
-#define NFT_F_TIMEOUT 0x10u
+#define NFT_F_TIMEOUT 0x10u /* NFT_SET_TIMEOUT: elements may end */
 #define NFT_F_STATEFUL 0x20u /* NFT_SET_EVAL: elements may carry a state */
 #define NFT_KEY_FIELDS 4
 
@@ -147,6 +147,7 @@ struct nft_elem {
     uint64_t limit;
     uint64_t burst; /* packets or bytes, RATE and BYTES */
     uint64_t used;  /* QUOTA: bytes consumed before */
+    uint64_t timeout_ms; /* it ends by itself then; 0: it does not */
 };
 /** Many elements of one set in as few messages as possible. Between begin
  *  and end nothing else may be added to the batch. */

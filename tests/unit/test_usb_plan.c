@@ -346,6 +346,33 @@ static void test_export_must_end(void **state)
     assert_null(at(s, 0, 0));
 }
 
+/* A qube has as many devices as its sysqube-usb takes. */
+static void test_many(void **state)
+{
+    static struct usb_fact_dev d[USB_PLAN_QUBE_MAX + 1];
+    struct sim *s = *state;
+    struct usb_want all = {0};
+    struct usb_answer a;
+
+    plug(s, 0, 0, 0);
+    gather(s);
+    for (size_t i = 0; i < ARRAY_LEN(d); i++) {
+        d[i] = s->d[0];
+        d[i].d.port.bus = (uint8_t)(2 + i);
+    }
+    s->facts.devs = d;
+    s->facts.n_devs = ARRAY_LEN(d);
+    for (size_t i = 0; i < USB_PLAN_QUBE_MAX; i++)
+        assert_int_equal(usb_plan_attach(s->plan, &s->facts, 0, i, &all, &a),
+                         USB_OK);
+    assert_int_equal(
+        usb_plan_attach(s->plan, &s->facts, 0, USB_PLAN_QUBE_MAX, &all, &a),
+        USB_FULL);
+    assert_int_equal(
+        usb_plan_attach(s->plan, &s->facts, 1, USB_PLAN_QUBE_MAX, &all, &a),
+        USB_OK);
+}
+
 /* What is not identified, or not said to be idle, is not granted. */
 static void test_idle_first(void **state)
 {
@@ -964,6 +991,7 @@ int main(void)
         STORY(test_attach_detach),
         STORY(test_export_must_end),
         STORY(test_idle_first),
+        STORY(test_many),
         STORY(test_unplug_while_closing),
         STORY(test_undescribed),
         STORY(test_both_sides),

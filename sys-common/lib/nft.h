@@ -79,9 +79,9 @@ enum nft_type {
     NFT_T_ICMPV6_TYPE = 29,
     NFT_T_IFNAME = 41,
 };
-#define NFT_F_INTERVAL 0x4u /* NFT_SET_INTERVAL */
-#define NFT_F_MAP 0x8u      /* NFT_SET_MAP: data is a verdict or a mark */
-#define NFT_F_TIMEOUT 0x10u /* NFT_SET_TIMEOUT: elements may end */
+#define NFT_F_INTERVAL 0x4u  /* NFT_SET_INTERVAL */
+#define NFT_F_MAP 0x8u       /* NFT_SET_MAP: data is a verdict or a mark */
+#define NFT_F_TIMEOUT 0x10u  /* NFT_SET_TIMEOUT: elements may end */
 #define NFT_F_STATEFUL 0x20u /* NFT_SET_EVAL: elements may carry a state */
 #define NFT_KEY_FIELDS 4
 
@@ -145,8 +145,8 @@ struct nft_elem {
     const char *chain;
     enum nft_state_kind state;
     uint64_t limit;
-    uint64_t burst; /* packets or bytes, RATE and BYTES */
-    uint64_t used;  /* QUOTA: bytes consumed before */
+    uint64_t burst;      /* packets or bytes, RATE and BYTES */
+    uint64_t used;       /* QUOTA: bytes consumed before */
     uint64_t timeout_ms; /* it ends by itself then; 0: it does not */
 };
 /** Many elements of one set in as few messages as possible. Between begin
@@ -257,6 +257,15 @@ void nft_over_in_set(struct nft_rule *r, const char *set,
 /** The same with a state of the rule's own. */
 void nft_over(struct nft_rule *r, enum nft_state_kind kind, uint64_t limit,
               uint32_t burst);
+/** How a kernel can hand packets to a queue. */
+enum nft_queue_way {
+    NFT_QUEUE_NONE = 0,
+    NFT_QUEUE_OWN = 1, /* nftables' own statement (CONFIG_NFT_QUEUE) */
+    NFT_QUEUE_XT = 2,  /* the target of iptables, which some kernels have
+                        * instead */
+};
+/** Hand the packet to queue @p num; without a listener it goes on. */
+void nft_queue(struct nft_rule *r, uint16_t num, enum nft_queue_way way);
 /** Hand the flow to a flowtable; does not match while it cannot be. */
 void nft_flow_add(struct nft_rule *r, const char *flowtable);
 /** The connection goes to this address and port (put nfproto and l4proto

@@ -21,6 +21,8 @@
 #include "lib/mem.h"
 #include "netvm/uplink_forward.h"
 
+_Static_assert(UPLINK_FORWARDS_MAX >= FW_PATHS_MAX, "dom0 may write more");
+
 /* net <- outer <- {inner <- deep, flat} */
 static const struct {
     const char *name, *text;

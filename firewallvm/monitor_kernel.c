@@ -183,14 +183,12 @@ static int kernel_start(void *arg, struct fw_state *st)
     struct monitor_kernel *k = arg;
     unsigned cut = 0;
     struct nft *b;
-    size_t i;
     int r = nft_new(FW_TABLE, &b);
 
     if (r < 0)
         return r;
     compile_base(b, st, k->offload);
-    for (i = 0; i < st->n && r == 0; i++)
-        r = compile_source(b, &st->v[i], NULL);
+    r = compile_sources(b, st->v, st->n);
     if (r < 0) {
         nft_free(b);
         return r;

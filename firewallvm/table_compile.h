@@ -67,10 +67,15 @@ void compile_offload_reset(struct nft *b);
  *  @param names  at most NFT_DEVICES_MAX, and a NULL */
 void compile_devices(struct nft *b, const char *const *names, bool del);
 
-/** The elements of a source that are not its list: its counters and limits.
+/** The elements that each of @p n new sources has: the way to its list, its
+ *  counters. Many together take few messages. */
+void compile_elements(struct nft *b, const struct fw_source *v, size_t n);
+
+/** The limits of a source.
  *  @param old  what is there, or NULL; equal limits keep their state */
 void compile_share(struct nft *b, const struct fw_source *s,
                    const struct fw_source *old);
+/** Its limits and the elements of compile_elements() go. */
 void compile_share_del(struct nft *b, const struct fw_source *s);
 /** The elements that its packets made, which may have gone by themselves:
  *  each is to be tried in a transaction of its own.

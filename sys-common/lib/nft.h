@@ -115,10 +115,6 @@ void nft_key_ifname(struct nft_key *k, const char *ifname);
 /** Add or delete an element of a plain set or map. */
 void nft_elem_add(struct nft *b, const char *set, const struct nft_key *key);
 void nft_elem_del(struct nft *b, const char *set, const struct nft_key *key);
-/** Element of a verdict map: key -> jump @p chain. */
-void nft_elem_jump(struct nft *b, const char *map, const struct nft_key *key,
-                   const char *chain);
-
 /** What an element carries besides its key. */
 enum nft_elem_data {
     NFT_ELEM_PLAIN = 0,

@@ -5,7 +5,7 @@ $(eval $(call library,fwrec,$(addprefix firewallvm/,record.c limits.c path.c \
 $(eval $(call library,fwcompile,$(addprefix firewallvm/,rule_compile.c \
   rule_group.c rule_interval.c share_compile.c table_compile.c flow_msg.c)))
 $(eval $(call program,firewallvmd,$(addprefix firewallvm/,firewallvmd.c \
-  monitor_kernel.c monitor_count.c flow_cut.c flow_judge.c worker.c \
+  monitor_kernel.c monitor_count.c monitor_watch.c flow_cut.c flow_judge.c worker.c \
   worker_priv.c worker_qdb.c wall_clock.c),\
   fwcompile fwrec qubesdb rules nl lib,$(LIB_LIBS) $(NL_LIBS)))
 

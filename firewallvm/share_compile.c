@@ -42,7 +42,7 @@ void compile_paths(struct nft *b, enum fw_path_kind kind,
     for (i = 0; i < n; i++)
         add_path(b, chain, &v[i]);
     if (edge)
-        table_count_source(b, chain, FW_SET_BLOCKED);
+        table_count_blocked(b, chain);
     table_drop_chain(b, chain, edge ? FW_COUNT_TO_QUBE : FW_COUNT_UPLINK);
 }
 
@@ -103,6 +103,7 @@ static struct limit_elems elems_of(const struct fw_source *s)
     e.bandwidth.burst = burst > BURST_MIN ? burst : BURST_MIN;
     e.quota.state = NFT_STATE_QUOTA;
     e.quota.limit = s->limits.quota;
+    e.quota.used = s->quota_used;
     return e;
 }
 
@@ -127,8 +128,7 @@ static void put_known(struct nft *b, const struct fw_source *s,
 }
 
 /* ---- elements that every source has ---- */
-static const char *const OF_ALL[] = {FW_MAP_SOURCE, FW_MAP_KNOWN,
-                                     FW_SET_BLOCKED};
+static const char *const OF_ALL[] = {FW_MAP_SOURCE, FW_MAP_KNOWN};
 
 static void put_of_all(struct nft_elems *run, const char *plain,
                        const struct fw_source *s)
@@ -140,7 +140,7 @@ static void put_of_all(struct nft_elems *run, const char *plain,
     if (strcmp(plain, FW_MAP_SOURCE) == 0) {
         e.data = NFT_ELEM_JUMP;
         e.chain = compile_chain_name('q', &s->addr, chain);
-    } else if (strcmp(plain, FW_MAP_KNOWN) == 0) {
+    } else {
         e = known_elem(s);
     }
     e.key = &key;

@@ -66,7 +66,7 @@ static const struct {
 } SHARES[] = {
     {FW_MAP_SOURCE, NFT_F_MAP, false},
     {FW_MAP_KNOWN, NFT_F_MAP, true},
-    {FW_SET_BLOCKED, 0, true},
+    {FW_SET_BLOCKED, NFT_F_STATEFUL, true},
     {FW_MAP_SHARE, NFT_F_MAP, false},
     {FLOWS, NFT_F_STATEFUL, false},
     {RATE, NFT_F_STATEFUL | NFT_F_TIMEOUT, false},
@@ -154,7 +154,7 @@ static void drop_counted(struct nft *b, struct nft_rule *r, const char *counter)
     nft_rule_end(b, r);
 }
 
-void table_count_source(struct nft *b, const char *chain, const char *plain)
+void table_count_blocked(struct nft *b, const char *chain)
 {
     static const uint8_t families[] = {AF_INET, AF_INET6};
     char name[FW_SET_NAME_MAX];
@@ -165,7 +165,8 @@ void table_count_source(struct nft *b, const char *chain, const char *plain)
 
         nft_match_nfproto(r, families[i] == AF_INET ? NFT_NH_V4 : NFT_NH_V6);
         nft_load_saddr(r, families[i], 0);
-        nft_lookup(r, compile_set_name(plain, families[i], name), false);
+        nft_count_in_set(r,
+                         compile_set_name(FW_SET_BLOCKED, families[i], name));
         nft_rule_end(b, r);
     }
 }
@@ -180,7 +181,7 @@ void table_drop_chain(struct nft *b, const char *chain, const char *reason)
 static void add_over(struct nft *b, const char *reason)
 {
     nft_chain_add(b, reason);
-    table_count_source(b, reason, FW_SET_BLOCKED);
+    table_count_blocked(b, reason);
     table_drop_chain(b, reason, reason);
 }
 
@@ -189,7 +190,7 @@ static void add_blocked(struct nft *b)
     struct nft_rule *r;
 
     nft_chain_add(b, FW_CHAIN_BLOCKED);
-    table_count_source(b, FW_CHAIN_BLOCKED, FW_SET_BLOCKED);
+    table_count_blocked(b, FW_CHAIN_BLOCKED);
     log_it(b, FW_CHAIN_BLOCKED, FW_LOG_LIST);
     r = nft_rule_begin(b, FW_CHAIN_BLOCKED);
     nft_reject_admin(r);
@@ -589,7 +590,7 @@ void compile_base(struct nft *b, const struct fw_state *st, bool has_flowtable)
 
 void compile_trace_del(struct nft *b, const struct ipaddr *addr, unsigned i)
 {
-    static const char *const sets[FW_TRACES] = {FLOWS, RATE};
+    static const char *const sets[FW_TRACES] = {FLOWS, RATE, FW_SET_BLOCKED};
     char name[FW_SET_NAME_MAX];
     struct nft_key key = {0};
 

@@ -80,7 +80,7 @@ void compile_share_del(struct nft *b, const struct fw_source *s);
 /** The elements that its packets made, which may have gone by themselves:
  *  each is to be tried in a transaction of its own.
  *  @param i  0 to FW_TRACES - 1 */
-#define FW_TRACES 2
+#define FW_TRACES 3
 void compile_trace_del(struct nft *b, const struct ipaddr *addr, unsigned i);
 
 /** Name of a chain of one source: 'q' its list, 's' its limits:

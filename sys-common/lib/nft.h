@@ -249,7 +249,10 @@ void nft_clamp_mss(struct nft_rule *r);
  *  @param burst  packets, of RATE */
 void nft_over_in_set(struct nft_rule *r, const char *set,
                      enum nft_state_kind kind, uint64_t limit, uint32_t burst);
-/** The same with a state of the rule's own. */
+/** Count the packet at the element of @p set (NFT_F_STATEFUL, counted) for
+ *  the key in slot 0; it is made if there is none. */
+void nft_count_in_set(struct nft_rule *r, const char *set);
+/** nft_over_in_set() with a state of the rule's own. */
 void nft_over(struct nft_rule *r, enum nft_state_kind kind, uint64_t limit,
               uint32_t burst);
 /** Hand the flow to a flowtable; does not match while it cannot be. */

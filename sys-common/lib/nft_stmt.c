@@ -123,27 +123,45 @@ void nft_over(struct nft_rule *r, enum nft_state_kind kind, uint64_t limit,
         nft_expr_add(r, e);
 }
 
+/* @return the expression, to be added; NULL after an error (noted) */
+static struct nftnl_expr *dynset(struct nft_rule *r, const char *set,
+                                 uint32_t op)
+{
+    struct nftnl_expr *e = nft_expr_new(r, "dynset");
+
+    if (!e)
+        return NULL;
+    nftnl_expr_set_u32(e, NFTNL_EXPR_DYNSET_SREG_KEY, NFT_REG32_00);
+    nftnl_expr_set_str(e, NFTNL_EXPR_DYNSET_SET_NAME, set);
+    nftnl_expr_set_u32(e, NFTNL_EXPR_DYNSET_OP, op);
+    return e;
+}
+
 void nft_over_in_set(struct nft_rule *r, const char *set,
                      enum nft_state_kind kind, uint64_t limit, uint32_t burst)
 {
-    struct nftnl_expr *state = state_expr(r, kind, limit, burst);
-    struct nftnl_expr *e = state ? nft_expr_new(r, "dynset") : NULL;
+    bool rate = kind != NFT_STATE_FLOWS;
+    struct nftnl_expr *state = state_expr(r, kind, limit, burst), *e;
 
+    if (!state)
+        return;
+    e = dynset(r, set, rate ? NFT_DYNSET_OP_UPDATE : NFT_DYNSET_OP_ADD);
     if (!e) {
-        if (state)
-            nftnl_expr_free(state);
+        nftnl_expr_free(state);
         return;
     }
-    nftnl_expr_set_u32(e, NFTNL_EXPR_DYNSET_SREG_KEY, NFT_REG32_00);
-    nftnl_expr_set_str(e, NFTNL_EXPR_DYNSET_SET_NAME, set);
-    if (kind == NFT_STATE_FLOWS) {
-        nftnl_expr_set_u32(e, NFTNL_EXPR_DYNSET_OP, NFT_DYNSET_OP_ADD);
-    } else {
-        nftnl_expr_set_u32(e, NFTNL_EXPR_DYNSET_OP, NFT_DYNSET_OP_UPDATE);
+    if (rate)
         nftnl_expr_set_u64(e, NFTNL_EXPR_DYNSET_TIMEOUT, STATE_TIMEOUT_MS);
-    }
     nftnl_expr_add_expr(e, NFTNL_EXPR_DYNSET_EXPR, state);
     nft_expr_add(r, e);
+}
+
+void nft_count_in_set(struct nft_rule *r, const char *set)
+{
+    struct nftnl_expr *e = dynset(r, set, NFT_DYNSET_OP_UPDATE);
+
+    if (e)
+        nft_expr_add(r, e);
 }
 
 void nft_flow_add(struct nft_rule *r, const char *flowtable)

@@ -1,13 +1,17 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
 # The firewall VM: firewallvmd (monitor and worker) and its tests.
 $(eval $(call library,fwrec,$(addprefix firewallvm/,record.c limits.c path.c \
-  rule_source.c source_set.c monitor.c)))
+  name_sets.c rule_source.c source_set.c monitor.c)))
 $(eval $(call library,fwcompile,$(addprefix firewallvm/,rule_compile.c \
-  rule_group.c rule_interval.c share_compile.c table_compile.c flow_msg.c)))
+  name_compile.c rule_group.c rule_interval.c share_compile.c table_compile.c \
+  flow_msg.c)))
+$(eval $(call library,names,$(addprefix firewallvm/,names.c names_ask.c \
+  names_config.c names_tell.c names_dns.c resolver_record.c)))
 $(eval $(call program,firewallvmd,$(addprefix firewallvm/,firewallvmd.c \
-  monitor_kernel.c monitor_count.c monitor_watch.c flow_cut.c flow_judge.c worker.c \
-  worker_priv.c worker_qdb.c wall_clock.c),\
-  fwcompile fwrec qubesdb rules nl lib,$(LIB_LIBS) $(NL_LIBS)))
+  monitor_kernel.c monitor_count.c monitor_watch.c flow_cut.c flow_judge.c \
+  worker.c worker_priv.c worker_qdb.c worker_names.c wall_clock.c resolver.c \
+  resolver_ask.c resolver_client.c),\
+  names fwcompile fwrec qubesdb rules nl lib,$(LIB_LIBS) $(NL_LIBS) -lcares))
 
 $(eval $(call unit_test,test_rule_record,tests/unit/test_rule_record.c,\
   fwrec rules lib))
@@ -19,3 +23,14 @@ $(eval $(call fuzz_target,fuzz_rule_record,tests/fuzz/fuzz_rule_record.c,\
   fwcompile fwrec rules nl lib,$(LIB_LIBS) $(NL_LIBS)))
 $(eval $(call fuzz_target,fuzz_rule_flow,tests/fuzz/fuzz_rule_flow.c,\
   fwcompile lib,-lmnl))
+$(eval $(call unit_test,test_names,tests/unit/test_names.c,names rules lib))
+$(eval $(call unit_test,test_name_sets,tests/unit/test_name_sets.c,\
+  fwrec rules lib))
+$(eval $(call unit_test,test_monitor_names,tests/unit/test_monitor_names.c,\
+  fwrec rules lib))
+$(eval $(call unit_test,test_names_dns,tests/unit/test_names_dns.c,\
+  names rules lib))
+$(eval $(call fuzz_target,fuzz_dns_answer,tests/fuzz/fuzz_dns_answer.c,\
+  names rules lib))
+$(eval $(call fuzz_target,fuzz_resolver_record,\
+  tests/fuzz/fuzz_resolver_record.c,names rules lib))

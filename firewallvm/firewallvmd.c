@@ -13,6 +13,7 @@
 #include "firewallvm/monitor.h"
 #include "firewallvm/monitor_kernel.h"
 #include "firewallvm/monitor_watch.h"
+#include "firewallvm/resolver.h"
 #include "firewallvm/worker.h"
 #include "lib/err.h"
 #include "lib/log.h"
@@ -248,6 +249,10 @@ int main(int argc, char *argv[])
     if (argc == 2 && strcmp(argv[1], WORKER_ARG) == 0) {
         log_init("firewallvmd-worker", LOG_LEVEL_INFO);
         return worker_main();
+    }
+    if (argc == 2 && strcmp(argv[1], RESOLVER_ARG) == 0) {
+        log_init("firewallvmd-resolver", LOG_LEVEL_INFO);
+        return resolver_main();
     }
     r = options(argc, argv);
     if (r >= 0)

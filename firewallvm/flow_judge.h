@@ -12,18 +12,22 @@
 
 /** Does the state allow a flow to begin like this? Pure.
  *  @param s  the source's list as it is to be judged, or NULL if its address
- *            has none */
+ *            has none
+ *  @param names  what names stand for */
 bool flow_judge_allows(const struct fw_state *st, const struct fw_source *s,
-                       const struct flow *f);
+                       const struct fw_names *names, const struct flow *f);
 
 /** End the flows nothing allows: of all; of one source (with @p s as its
- *  list); those that only paths may allow; all from and to an address.
+ *  list); those that only paths may allow; of the sources whose list
+ *  looks up a set; all from and to an address.
  *  @param ret_cut  how many. @return 0; as flow_cut() */
 int flow_judge_all(struct nl *nl, const struct fw_state *st, unsigned *ret_cut);
 int flow_judge_source(struct nl *nl, const struct fw_state *st,
                       const struct fw_source *s, unsigned *ret_cut);
 int flow_judge_paths(struct nl *nl, const struct fw_state *st,
                      unsigned *ret_cut);
+int flow_judge_set(struct nl *nl, const struct fw_state *st, unsigned set,
+                   unsigned *ret_cut);
 int flow_judge_gone(struct nl *nl, const struct ipaddr *addr,
                     unsigned *ret_cut);
 

@@ -8,6 +8,7 @@
 #include <stddef.h>
 
 #include "firewallvm/limits.h"
+#include "firewallvm/name_sets.h"
 #include "firewallvm/path.h"
 #include "rules/rule.h"
 #include "rules/rule_eval.h"
@@ -35,6 +36,7 @@ struct fw_state {
     size_t n_path[FW_PATH_KINDS];
     size_t n_devices;
     char device[FW_DEVICES_MAX][FW_DEVICE_NAME_MAX];
+    struct name_sets *sets; /* what rules with a name look up; never NULL */
     size_t n;
     struct fw_source v[FW_SOURCES_MAX];
 };

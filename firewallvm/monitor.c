@@ -20,6 +20,8 @@
 #define AT_RUN 8u         /* in force, between lists */
 #define AT_RUN_LIST 16u   /* in force, within a list */
 #define AT_RUN_PATHS 32u  /* in force, within paths */
+#define AT_START_SET 64u  /* collecting, within a set */
+#define AT_RUN_SET 128u   /* in force, within a set */
 
 struct monitor {
     const struct monitor_ops *ops;
@@ -30,6 +32,9 @@ struct monitor {
     enum fw_path_kind kind; /* being received */
     struct fw_path *path;
     size_t n_path;
+    unsigned set; /* being received */
+    struct name_addr elems[NAME_ADDRS_MAX];
+    size_t n_elems;
     size_t expected;
     size_t rules; /* of all sources */
     uint32_t repairs;
@@ -43,6 +48,10 @@ int monitor_new(const struct monitor_ops *ops, void *arg, struct monitor **ret)
 
     if (!m)
         return -ENOMEM;
+    if (name_sets_new(&m->st.sets) < 0) {
+        free(m);
+        return -ENOMEM;
+    }
     m->ops = ops;
     m->arg = arg;
     m->state = AT_START;
@@ -71,6 +80,7 @@ void monitor_free(struct monitor *m)
     for (i = 0; i < FW_PATH_KINDS; i++)
         free(m->st.path[i]);
     free(m->path);
+    name_sets_free(m->st.sets);
     free(m);
 }
 
@@ -81,7 +91,7 @@ size_t monitor_sources(const struct monitor *m)
 
 static bool is_running(const struct monitor *m)
 {
-    return (m->state & (AT_RUN | AT_RUN_LIST | AT_RUN_PATHS)) != 0;
+    return (m->state & (AT_RUN | AT_RUN_LIST | AT_RUN_PATHS | AT_RUN_SET)) != 0;
 }
 
 static struct fw_source *find(struct monitor *m, const struct ipaddr *addr)
@@ -113,6 +123,18 @@ static int answer(struct monitor *m, enum record_type type,
     if (addr)
         rec.addr = *addr;
     return send_record(m, &rec);
+}
+
+/* The whole table anew. */
+static int start(struct monitor *m)
+{
+    int r;
+
+    name_sets_unsettle(m->st.sets);
+    r = m->ops->start(m->arg, &m->st);
+    if (r == 0)
+        name_sets_settle(m->st.sets);
+    return r;
 }
 
 /* ---- handlers: one record each ---- */
@@ -147,7 +169,7 @@ static int on_snat(struct monitor *m, const struct record *rec)
         return 0;
     }
     m->st.snat = rec->on;
-    r = m->ops->start(m->arg, &m->st);
+    r = start(m);
     return r < 0 ? r : answer(m, RECORD_APPLIED, NULL, 0);
 }
 
@@ -184,6 +206,10 @@ static int on_rule(struct monitor *m, const struct record *rec)
     if (rec->match.dst_kind == FW_DST_NET &&
         rec->match.dst.addr.family != l->addr.family)
         return -EBADMSG;
+    if (rec->match.name_set != 0 &&
+        (!name_sets_known(m->st.sets, rec->match.name_set) ||
+         name_handle_family(rec->match.name_set) != l->addr.family))
+        return -EPROTO;
     if (l->n > 0 && rec->number <= l->number[l->n - 1])
         return -EPROTO;
     l->number[l->n] = rec->number;
@@ -220,14 +246,20 @@ static int commit_running(struct monitor *m)
     size_t others = m->rules - (old ? old->n : 0);
     int r = -ENOBUFS;
 
+    if (old)
+        name_sets_use(m->st.sets, old->v, old->n, false);
+    name_sets_use(m->st.sets, m->list.v, m->list.n, true);
     if (others + m->list.n <= MONITOR_RULES_MAX)
         r = m->ops->apply(m->arg, &m->st, &m->list, old);
-    if (r < 0)
+    if (r < 0) {
+        name_sets_use(m->st.sets, m->list.v, m->list.n, false);
         r = block_source(m, old, r);
-    else
+    } else {
         r = answer(m, RECORD_APPLIED, &m->list.addr, (uint32_t)m->list.n);
+    }
     if (r < 0)
         return r;
+    name_sets_settle(m->st.sets);
     keep_list(m, old ? old : &m->st.v[m->st.n++]);
     m->state = AT_RUN;
     return r;
@@ -248,15 +280,32 @@ static int commit_paths(struct monitor *m)
     return r < 0 ? r : answer(m, RECORD_APPLIED, NULL, 0);
 }
 
+static int commit_set(struct monitor *m)
+{
+    bool begin = m->state == AT_START_SET, lost;
+    int r = name_sets_put(m->st.sets, m->set, m->elems, m->n_elems,
+                          m->ops->now_ms(m->arg), &lost);
+
+    m->state = begin ? AT_START : AT_RUN;
+    if (r == 0 && name_sets_placed(m->st.sets, m->set))
+        r = m->ops->set(m->arg, &m->st, m->set, lost);
+    if (r < 0 || begin)
+        return r;
+    return answer(m, RECORD_APPLIED, NULL, 0);
+}
+
 static int on_commit(struct monitor *m, const struct record *rec)
 {
     (void)rec;
+    if (m->state & (AT_START_SET | AT_RUN_SET))
+        return m->n_elems == m->expected ? commit_set(m) : -EPROTO;
     if (m->state & (AT_START_PATHS | AT_RUN_PATHS))
         return m->n_path == m->expected ? commit_paths(m) : -EPROTO;
     if (m->list.n != m->expected)
         return -EPROTO;
     if (m->state == AT_RUN_LIST)
         return commit_running(m);
+    name_sets_use(m->st.sets, m->list.v, m->list.n, true);
     keep_list(m, &m->st.v[m->st.n++]);
     m->state = AT_START;
     return 0;
@@ -269,9 +318,11 @@ static int on_remove(struct monitor *m, const struct record *rec)
 
     if (!s)
         return -EPROTO;
+    name_sets_use(m->st.sets, s->v, s->n, false);
     r = m->ops->remove(m->arg, &m->st, s);
     if (r < 0)
         return r;
+    name_sets_settle(m->st.sets);
     m->rules -= s->n;
     forget_rules(s);
     *s = m->st.v[--m->st.n];
@@ -285,7 +336,7 @@ static int on_ready(struct monitor *m, const struct record *rec)
 
     if (rec->count != m->st.n || !m->seen_dns || !m->seen_snat)
         return -EPROTO;
-    r = m->ops->start(m->arg, &m->st);
+    r = start(m);
     if (r < 0)
         return r;
     m->state = AT_RUN;
@@ -309,6 +360,26 @@ static int on_path(struct monitor *m, const struct record *rec)
     if (m->n_path >= m->expected || rec->kind != m->kind)
         return -EPROTO;
     m->path[m->n_path++] = rec->path;
+    return 0;
+}
+
+static int on_set(struct monitor *m, const struct record *rec)
+{
+    m->set = rec->set;
+    m->n_elems = 0;
+    m->expected = rec->count;
+    m->state = m->state == AT_START ? AT_START_SET : AT_RUN_SET;
+    return 0;
+}
+
+static int on_elems(struct monitor *m, const struct record *rec)
+{
+    size_t i;
+
+    if (m->n_elems + rec->count > m->expected)
+        return -EPROTO;
+    for (i = 0; i < rec->count; i++)
+        m->elems[m->n_elems++] = rec->elems[i];
     return 0;
 }
 
@@ -380,7 +451,7 @@ int monitor_repair(struct monitor *m)
 
     if (!is_running(m))
         return 0;
-    r = m->ops->start(m->arg, &m->st);
+    r = start(m);
     if (r == 0)
         m->repairs++;
     return r;
@@ -396,8 +467,12 @@ static const struct {
     {RECORD_SNAT, AT_START | AT_RUN, on_snat},
     {RECORD_BEGIN, AT_START | AT_RUN, on_begin},
     {RECORD_RULE, AT_START_LIST | AT_RUN_LIST, on_rule},
-    {RECORD_COMMIT, AT_START_LIST | AT_RUN_LIST | AT_START_PATHS | AT_RUN_PATHS,
+    {RECORD_COMMIT,
+     AT_START_LIST | AT_RUN_LIST | AT_START_PATHS | AT_RUN_PATHS |
+         AT_START_SET | AT_RUN_SET,
      on_commit},
+    {RECORD_SET, AT_START | AT_RUN, on_set},
+    {RECORD_ELEMS, AT_START_SET | AT_RUN_SET, on_elems},
     {RECORD_REMOVE, AT_RUN, on_remove},
     {RECORD_READY, AT_START, on_ready},
     {RECORD_PATHS, AT_START | AT_RUN, on_paths},

@@ -34,6 +34,11 @@ struct monitor_ops {
     int (*set_dns)(void *arg, const struct fw_dns *dns);
     /** The paths of one kind anew, with the flows. */
     int (*paths)(void *arg, const struct fw_state *st, enum fw_path_kind kind);
+    /** What a set of a name holds, which the kernel has, has changed.
+     *  @param lost  a flow may have lost its right by it */
+    int (*set)(void *arg, const struct fw_state *st, unsigned set, bool lost);
+    /** Monotonic time, for what ends by itself. */
+    uint64_t (*now_ms)(void *arg);
     int (*device)(void *arg, const char *name, bool there);
     /** Read the counters of all sources. */
     int (*count_all)(void *arg);

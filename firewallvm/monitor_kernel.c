@@ -10,8 +10,10 @@
 
 #include "firewallvm/flow_judge.h"
 #include "firewallvm/monitor_count.h"
+#include "firewallvm/name_compile.h"
 #include "firewallvm/rule_compile.h"
 #include "lib/err.h"
+#include "lib/io.h"
 #include "lib/log.h"
 #include "lib/mem.h"
 #include "lib/nft.h"
@@ -234,6 +236,7 @@ static int kernel_start(void *arg, struct fw_state *st)
         return r;
     recall_quotas(k, st);
     compile_base(b, st, k->offload);
+    compile_names_missing(b, st->sets, io_now_ms());
     r = compile_sources(b, st->v, st->n);
     if (r < 0) {
         nft_free(b);
@@ -260,7 +263,9 @@ static int kernel_apply(void *arg, const struct fw_state *st,
     if (r < 0)
         return r;
     compile_chain_name('q', &s->addr, name);
+    compile_names_missing(b, st->sets, io_now_ms());
     r = compile_source(b, s, old);
+    compile_names_needless(b, st->sets);
     if (r < 0) {
         nft_free(b);
         return r;
@@ -299,6 +304,7 @@ static int kernel_remove(void *arg, const struct fw_state *st,
         return r;
     compile_chain_name('q', &s->addr, name);
     compile_source_del(b, s);
+    compile_names_needless(b, st->sets);
     r = commit(k, b, name);
     if (r < 0)
         return r;
@@ -336,6 +342,31 @@ static int kernel_paths(void *arg, const struct fw_state *st,
         return r;
     r = flow_judge_paths(k->nl, st, &cut);
     return after_cut(k, st, what, r, cut);
+}
+
+static int kernel_set(void *arg, const struct fw_state *st, unsigned set,
+                      bool lost)
+{
+    struct monitor_kernel *k = arg;
+    char name[FW_SET_NAME_MAX];
+    unsigned cut = 0;
+    struct nft *b;
+    int r = nft_new(FW_TABLE, &b);
+
+    if (r < 0)
+        return r;
+    compile_name_again(b, st->sets, set, io_now_ms());
+    r = commit(k, b, compile_name_set(set, name));
+    if (r < 0 || !lost)
+        return r;
+    r = flow_judge_set(k->nl, st, set, &cut);
+    return after_cut(k, st, name, r, cut);
+}
+
+static uint64_t kernel_now_ms(void *arg)
+{
+    (void)arg;
+    return io_now_ms();
 }
 
 static int kernel_device(void *arg, const char *name, bool there)
@@ -389,6 +420,8 @@ const struct monitor_ops MONITOR_KERNEL_OPS = {
     .remove = kernel_remove,
     .set_dns = kernel_dns,
     .paths = kernel_paths,
+    .set = kernel_set,
+    .now_ms = kernel_now_ms,
     .device = kernel_device,
     .count_all = kernel_count_all,
     .count = kernel_count,

@@ -14,7 +14,8 @@
 
 #define ADDR_BYTES 17 /* 0, 4 or 6, then 16 bytes */
 #define LIMITS_BYTES 28
-#define RULE_BYTES (12 + ADDR_BYTES)
+#define RULE_BYTES (14 + ADDR_BYTES)
+#define ELEM_BYTES (ADDR_BYTES + 4)
 #define PATH_BYTES (7 + 2 * ADDR_BYTES)
 #define TOTALS_BYTES (ADDR_BYTES + 4 * 8 + 4)
 #define COUNT_BYTES 18
@@ -32,6 +33,7 @@ static_assert(ADDR_BYTES + 1 + LIMITS_BYTES <= RECORD_BODY_BYTES,
 static_assert(PATH_BYTES <= RECORD_BODY_BYTES, "and a path");
 static_assert(TOTALS_BYTES <= RECORD_BODY_BYTES, "and totals");
 static_assert(RECORD_COUNTS * COUNT_BYTES <= RECORD_BODY_BYTES, "and counts");
+static_assert(RECORD_ELEMS_MAX * ELEM_BYTES <= RECORD_BODY_BYTES, "and elems");
 static_assert(DNS_BYTES <= RECORD_BODY_BYTES, "the resolvers fit");
 
 /* ---- parts ---- */
@@ -161,6 +163,18 @@ static void put_rule(struct wbuf *w, const struct record *rec)
     put_u16le(w, m->port_last);
     put_addr(w, &m->dst.addr);
     put_u16le(w, rec->number);
+    put_u16le(w, m->name_set);
+}
+
+/* The set of a name holds addresses for what the rule does. */
+static int check_name(const struct fw_match *m)
+{
+    if (m->name_set == 0)
+        return 0;
+    if (m->dst_kind != FW_DST_NAME || m->name_set > NAME_HANDLES ||
+        name_handle_drops(m->name_set) != (m->action == FW_DROP))
+        return -EBADMSG;
+    return 0;
 }
 
 static int check_dst(const struct fw_match *m)
@@ -199,7 +213,8 @@ static int get_rule(struct cur *c, struct record *rec)
         cur_u8(c, &proto) < 0 || cur_u8(c, &flags) < 0 ||
         cur_u8(c, &m->icmptype) < 0 || cur_u8(c, &m->dst.prefix) < 0 ||
         cur_u16le(c, &m->port_first) < 0 || cur_u16le(c, &m->port_last) < 0 ||
-        get_addr(c, &m->dst.addr) < 0 || cur_u16le(c, &rec->number) < 0)
+        get_addr(c, &m->dst.addr) < 0 || cur_u16le(c, &rec->number) < 0 ||
+        cur_u16le(c, &m->name_set) < 0)
         return -EBADMSG;
     if (rec->number > FW_NUMBER_MAX)
         return -EBADMSG;
@@ -210,7 +225,46 @@ static int get_rule(struct cur *c, struct record *rec)
     m->dns = (flags & FLAG_DNS) != 0;
     m->has_ports = (flags & FLAG_PORTS) != 0;
     m->has_icmptype = (flags & FLAG_ICMPTYPE) != 0;
-    return check_match(m);
+    return check_name(m) < 0 ? -EBADMSG : check_match(m);
+}
+
+static void put_set(struct wbuf *w, const struct record *rec)
+{
+    put_u16le(w, rec->set);
+}
+
+static int get_set(struct cur *c, struct record *rec)
+{
+    if (cur_u16le(c, &rec->set) < 0 || rec->set < 1 ||
+        rec->set > NAME_HANDLES || rec->count > NAME_ADDRS_MAX)
+        return -EBADMSG;
+    return 0;
+}
+
+static void put_elems(struct wbuf *w, const struct record *rec)
+{
+    size_t i;
+
+    for (i = 0; i < rec->count && i < RECORD_ELEMS_MAX; i++) {
+        put_addr(w, &rec->elems[i].addr);
+        wbuf_u32le(w, rec->elems[i].timeout_s);
+    }
+}
+
+static int get_elems(struct cur *c, struct record *rec)
+{
+    size_t i;
+
+    if (rec->count == 0 || rec->count > RECORD_ELEMS_MAX)
+        return -EBADMSG;
+    for (i = 0; i < rec->count; i++) {
+        struct name_addr *e = &rec->elems[i];
+
+        if (get_addr(c, &e->addr) < 0 || e->addr.family == 0 ||
+            cur_u32le(c, &e->timeout_s) < 0)
+            return -EBADMSG;
+    }
+    return all_zero(c->p, (RECORD_ELEMS_MAX - i) * ELEM_BYTES) ? 0 : -EBADMSG;
 }
 
 static void put_dns(struct wbuf *w, const struct record *rec)
@@ -379,6 +433,8 @@ static const struct record_spec {
     {RECORD_READY, 0, true, NULL, NULL},
     {RECORD_PATHS, 1, true, put_paths, get_paths},
     {RECORD_PATH, PATH_BYTES, false, put_path, get_path},
+    {RECORD_SET, 2, true, put_set, get_set},
+    {RECORD_ELEMS, RECORD_ELEMS_MAX *ELEM_BYTES, true, put_elems, get_elems},
     {RECORD_COUNT, ADDR_BYTES, false, put_addr_only, get_addr_only},
     {RECORD_SYNCED, 0, true, NULL, NULL},
     {RECORD_APPLIED, ADDR_BYTES, true, put_addr_only, get_addr_only},

@@ -8,6 +8,7 @@
 #include <stdlib.h>
 #include <sys/socket.h>
 
+#include "firewallvm/name_compile.h"
 #include "firewallvm/rule_group.h"
 #include "firewallvm/rule_interval.h"
 #include "lib/err.h"
@@ -67,11 +68,11 @@ static void add_entry(struct list *l, const struct fw_entry *e)
     struct nft_rule *r = nft_rule_begin(l->b, l->chain);
     uint8_t family = l->s->addr.family;
     unsigned number = l->s->number[e->rule];
-    char comment[16];
+    char comment[16], set[FW_SET_NAME_MAX];
 
     /* The family is known here, yet only with it nft(8) can show the
      * address as one. */
-    if (m->dst_kind == FW_DST_NET || m->dns)
+    if (m->dst_kind != FW_DST_ANY || m->dns)
         nft_match_nfproto(r, (uint8_t)nfproto(l));
     if (m->dst_kind == FW_DST_NET)
         nft_match_daddr(r, &m->dst, false);
@@ -86,6 +87,10 @@ static void add_entry(struct list *l, const struct fw_entry *e)
     if (m->dns) {
         nft_load_daddr(r, family, 0);
         nft_lookup(r, family == AF_INET ? DNS4 : DNS6, false);
+    }
+    if (m->dst_kind == FW_DST_NAME) {
+        nft_load_daddr(r, family, 0);
+        nft_lookup(r, compile_name_set(m->name_set, set), false);
     }
     snprintf(comment, sizeof(comment), "%04u", number);
     decide(l, r, m->action, number, comment);
@@ -352,14 +357,15 @@ static int add_group(struct list *l, const struct fw_plan *plan,
     return r;
 }
 
-/* Rules up to the first drop with a name, which nobody resolves here: what
- * it closes is not known, so nothing behind it may open. */
+/* Rules up to the first drop whose name stands for nothing known: what it
+ * closes is not known, so nothing behind it may open. */
 static size_t usable(const struct fw_source *s)
 {
     size_t i;
 
     for (i = 0; i < s->n; i++)
-        if (s->v[i].dst_kind == FW_DST_NAME && s->v[i].action == FW_DROP)
+        if (s->v[i].dst_kind == FW_DST_NAME && s->v[i].name_set == 0 &&
+            s->v[i].action == FW_DROP)
             break;
     return i;
 }

@@ -41,8 +41,8 @@ static enum fw_shape shape_of(const struct fw_match *m, uint8_t l4proto)
 {
     bool net = m->dst_kind == FW_DST_NET && m->dst.prefix > 0;
 
-    if (m->dns)
-        return FW_SHAPE_RULE; /* the resolvers are a set of their own */
+    if (m->dns || m->dst_kind == FW_DST_NAME)
+        return FW_SHAPE_RULE; /* these look up a set of their own */
     if (!net)
         return any_shape(m, l4proto);
     if (m->dst.prefix == ipaddr_len(&m->dst.addr) * 8)
@@ -188,7 +188,7 @@ static int fill(struct fw_plan *p, struct entries *run, uint8_t family,
     int r = 0;
 
     for (i = 0; i < n && r == 0; i++) {
-        if (v[i].dst_kind == FW_DST_NAME)
+        if (v[i].dst_kind == FW_DST_NAME && v[i].name_set == 0)
             continue;
         if (run->n > 0 && v[run->v[0].rule].action != v[i].action)
             r = add_run(p, &at, v, run);

@@ -53,7 +53,7 @@ struct fw_plan {
     size_t n_sets; /* groups that are sets */
 };
 
-/** Plan a list. Rules with a name are left out.
+/** Plan a list. Rules whose name stands for nothing are left out.
  *  @param family  of the source
  *  @param v       @p n rules in order, n up to FW_RULES_MAX
  *  @param ret     freed by fw_plan_free(); written on success only

@@ -29,13 +29,12 @@ struct rule_source {
     struct source_rule *v;             /* owned, see rule_source_free() */
     const char *reason;                /* first error, static; or NULL */
     char where[RULE_SOURCE_WHERE_MAX]; /* key of the first error */
-    bool degraded;                     /* a rule has a name */
-    unsigned degraded_number;          /* the first such rule */
+    bool named;                        /* a rule has a name */
 };
 
 struct source_rule {
     unsigned number; /* NNNN */
-    bool named;
+    char *name;      /* owned; of a rule with a name, else NULL */
     struct fw_match m;
 };
 
@@ -60,8 +59,14 @@ void rule_source_limits(struct rule_source *s, struct text untrusted_value);
  *  list with `reason` set is to be blocked: use no rule of it. */
 void rule_source_finish(struct rule_source *s);
 
-/** The text of /sysqube-status/firewall/<ip>. @return buf */
-const char *rule_source_status(const struct rule_source *s,
+/** The text of /sysqube-status/firewall/<ip>.
+ *  @param unresolved  number of the first rule whose name stands for nothing
+ *                     known; negative for none
+ *  @return buf */
+const char *rule_source_status(const struct rule_source *s, int unresolved,
                                char buf[RULE_SOURCE_STATUS_MAX]);
+/** The same for a list in force. @param n  its rules */
+const char *rule_source_applied(size_t n, int unresolved,
+                                char buf[RULE_SOURCE_STATUS_MAX]);
 
 #endif

@@ -25,6 +25,7 @@
 #define UNSEEN6 "unseen6" /* headers behind which nobody looks */
 #define FLOWTABLE "offload"
 #define LOG_LIMIT "log"
+#define HEADERS6 "headers6" /* chain: a closer look at extension headers */
 #define QUBES "vif*"
 /* Of the sources with the usual limits; made by their packets. */
 #define FLOWS "flows"
@@ -178,11 +179,12 @@ void table_drop_chain(struct nft *b, const char *chain, const char *reason)
 }
 
 /* Over their share: no answer, as answers are work, too. */
-static void add_over(struct nft *b, const char *reason)
+static void add_over(struct nft *b, const char *counter, const char *reason)
 {
-    nft_chain_add(b, reason);
-    table_count_blocked(b, reason);
-    table_drop_chain(b, reason, reason);
+    nft_chain_add(b, counter);
+    table_count_blocked(b, counter);
+    log_it(b, counter, reason);
+    drop_counted(b, nft_rule_begin(b, counter), counter);
 }
 
 static void add_blocked(struct nft *b)
@@ -339,18 +341,26 @@ static void add_no_list(struct nft *b, uint8_t family)
 static void add_accepted(struct nft *b)
 {
     static const uint8_t families[] = {AF_INET, AF_INET6};
+    struct nft_rule *r;
     size_t i;
 
     nft_chain_add(b, FW_COUNT_NO_LIST);
     table_drop_chain(b, FW_COUNT_NO_LIST, FW_COUNT_NO_LIST);
+    nft_chain_add(b, "within");
     nft_chain_add(b, "accepted");
+    /* Further packets of a flow that nobody has answered yet. */
+    r = nft_rule_begin(b, "accepted");
+    nft_match_ct_status(r, NFT_CT_CONFIRMED);
+    nft_goto(r, "within");
+    nft_rule_end(b, r);
     for (i = 0; i < ARRAY_LEN(families); i++) {
         add_no_list(b, families[i]);
         add_usual_share(b, families[i]);
         dispatch(b, "accepted", FW_MAP_SHARE, families[i], true);
-        dispatch(b, "accepted", FW_MAP_KNOWN, families[i], true);
+        dispatch(b, "within", FW_MAP_KNOWN, families[i], true);
     }
-    go(b, "accepted", FW_COUNT_NO_LIST);
+    go(b, "accepted", "within");
+    go(b, "within", FW_COUNT_NO_LIST);
 }
 
 /* ---- extension headers ---- */
@@ -368,7 +378,7 @@ static const struct {
 
 static struct nft_rule *exthdr_rule(struct nft *b)
 {
-    struct nft_rule *r = nft_rule_begin(b, "exthdr");
+    struct nft_rule *r = nft_rule_begin(b, HEADERS6);
 
     nft_match_nfproto(r, NFT_NH_V6);
     return r;
@@ -407,7 +417,7 @@ static void add_exthdr(struct nft *b)
 
     nft_chain_add(b, FW_COUNT_EXTHDR);
     table_drop_chain(b, FW_COUNT_EXTHDR, FW_COUNT_EXTHDR);
-    nft_chain_add(b, "exthdr");
+    nft_chain_add(b, HEADERS6);
     header_at_all(b, IPPROTO_ROUTING);
     /* The first one went when connection tracking put the packet together,
      * also if it was all of the packet. */
@@ -467,7 +477,7 @@ static void add_forward(struct nft *b)
     nft_match_nfproto(r, NFT_NH_V6);
     nft_load_nexthdr6(r, 0);
     nft_lookup(r, PLAIN6, true);
-    nft_jump(r, "exthdr");
+    nft_jump(r, HEADERS6);
     nft_rule_end(b, r);
     r = nft_rule_begin(b, "forward");
     nft_clamp_mss(r);
@@ -570,8 +580,8 @@ void compile_base(struct nft *b, const struct fw_state *st, bool has_flowtable)
     nft_limit_add(b, LOG_LIMIT, LOG_RATE, LOG_BURST);
     add_sets(b);
     fill_dns(b, &st->dns);
-    add_over(b, FW_COUNT_LIMIT);
-    add_over(b, FW_COUNT_QUOTA);
+    add_over(b, FW_COUNT_LIMIT, FW_LOG_LIMIT);
+    add_over(b, FW_COUNT_QUOTA, FW_LOG_QUOTA);
     add_known(b, has_flowtable);
     add_accepted(b);
     add_blocked(b);

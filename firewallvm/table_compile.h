@@ -17,8 +17,8 @@
 #define FW_COUNT_TO_QUBE "to-qube"         /* qube to qube */
 #define FW_COUNT_EXTHDR "extension-header" /* routing, repeated, unknown */
 #define FW_COUNT_NO_LIST "no-list"         /* a source without a list */
-#define FW_COUNT_LIMIT "limit"             /* more than a qube's share */
-#define FW_COUNT_QUOTA "quota"             /* more than a qube's quota */
+#define FW_COUNT_LIMIT "over-limit"        /* more than a qube's share */
+#define FW_COUNT_QUOTA "over-quota"        /* more than a qube's quota */
 
 /* Maps and sets with an element for each source. Their plain names end with
  * the family: 4 or 6. */
@@ -37,10 +37,13 @@
 #define FW_CHAIN_EDGE "edge"
 
 /* nflog: the group, and the prefix, which is the reason but for "list":
- * then the packet's mark says which rule. */
+ * then the packet's mark says which rule. The others are named as their
+ * counters are, but for limit and quota, which are words of nft(8). */
 #define FW_LOG_GROUP 5
 #define FW_LOG_SNAPLEN 128
 #define FW_LOG_LIST "list"
+#define FW_LOG_LIMIT "limit"
+#define FW_LOG_QUOTA "quota"
 #define FW_MARK_POLICY 0x10000u /* marks below are rule numbers */
 #define FW_MARK_NAME 0x20000u   /* plus the number of the unresolved name */
 

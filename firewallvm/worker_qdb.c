@@ -11,8 +11,10 @@
 #include "lib/err.h"
 #include "lib/log.h"
 #include "lib/mem.h"
+#include "rules/rule_parse.h"
 
 #define STATUS_PREFIX "/sysqube-status/firewall/"
+#define NAMES_PREFIX "/sysqube-status/firewall-names/"
 #define HANDLED_PREFIX "/qubes-firewall-handled/"
 #define LIMITS_FORMAT "/sysqube-firewall/%s/limits"
 #define SHORT_VALUE 64
@@ -30,7 +32,7 @@ int worker_qdb_watch(struct qdb *q)
 {
     static const char *const paths[] = {SOURCE_PREFIX, KEY_DNS1, KEY_DNS2,
                                         KEY_DNS6,      KEY_SNAT, KEY_INBOUND,
-                                        KEY_EDGE};
+                                        KEY_EDGE,      KEY_NAMES};
     size_t i;
     int r = 0;
 
@@ -253,6 +255,106 @@ int worker_qdb_forget(struct qdb *q, const char *source_text)
     return r;
 }
 
+/* ---- names ---- */
+int worker_qdb_names_config(struct qdb *q, struct names_config *ret)
+{
+    char value[SHORT_VALUE];
+    int r = read_short(q, KEY_NAMES, value);
+
+    if (r < 0)
+        return r;
+    *ret = NAMES_CONFIG;
+    if (r > 0 && names_config_parse(text_of(value), ret) < 0)
+        log_warn(KEY_NAMES " is malformed; the usual times hold");
+    return 0;
+}
+
+/* @return 0; -ENAMETOOLONG */
+static int name_path(char path[PATH_ROOM], const char *source_text,
+                     unsigned number)
+{
+    snprintf(path, PATH_ROOM, NAMES_PREFIX "%s/%04u", source_text, number);
+    return strlen(path) < QDB_PATH_MAX ? 0 : -ENAMETOOLONG;
+}
+
+int worker_qdb_name(struct qdb *q, const char *source_text, unsigned number,
+                    const char *text)
+{
+    char path[PATH_ROOM];
+    int r = name_path(path, source_text, number);
+
+    if (r == 0)
+        r = text ? qdb_write(q, path, text, strlen(text)) : qdb_rm(q, path);
+    return is_fatal(r) ? r : 0;
+}
+
+struct name_key {
+    char path[QDB_PATH_MAX];
+};
+
+struct names_arg {
+    bool (*is_stale)(const struct ipaddr *source, unsigned number, void *arg);
+    void *arg;
+    size_t n, cap;
+    struct name_key *v; /* to be removed */
+};
+
+static int add_key(struct names_arg *a, const char *path)
+{
+    struct name_key *v;
+
+    if (a->n == a->cap) {
+        a->cap = a->cap ? a->cap * 2 : 16;
+        v = reallocarray(a->v, a->cap, sizeof(*v));
+        if (!v)
+            return -ENOMEM;
+        a->v = v;
+    }
+    snprintf(a->v[a->n++].path, QDB_PATH_MAX, "%s", path);
+    return 0;
+}
+
+static int names_entry(const char *path, const char *val, size_t len, void *arg)
+{
+    struct text rest = text_of(path + sizeof(NAMES_PREFIX) - 1), ip;
+    struct names_arg *a = arg;
+    struct ipaddr source;
+    unsigned number;
+
+    (void)val;
+    (void)len;
+    if (parse_split(&rest, '/', &ip) && rest.p &&
+        ipaddr_parse(ip, &source) == 0 &&
+        rule_parse_number(rest, &number) == 0 &&
+        !a->is_stale(&source, number, a->arg))
+        return 0;
+    return add_key(a, path);
+}
+
+int worker_qdb_names_tidy(struct qdb *q, const char *source_text,
+                          bool (*is_stale)(const struct ipaddr *source,
+                                           unsigned number, void *arg),
+                          void *arg)
+{
+    struct names_arg a = {.is_stale = is_stale, .arg = arg};
+    char prefix[PATH_ROOM];
+    size_t i;
+    int r;
+
+    snprintf(prefix, sizeof(prefix), NAMES_PREFIX "%s%s", source_text,
+             source_text[0] ? "/" : "");
+    r = strlen(prefix) < QDB_PATH_MAX
+            ? qdb_multiread(q, prefix, names_entry, &a)
+            : 0;
+    for (i = 0; i < a.n && r == 0; i++) {
+        r = qdb_rm(q, a.v[i].path);
+        r = is_fatal(r) ? r : 0;
+    }
+    free(a.v);
+    return r;
+}
+
+/* ---- what is left of sources ---- */
 struct stale {
     const struct source_set *set;
     size_t n;

@@ -7,6 +7,7 @@
 #include <stdbool.h>
 
 #include "firewallvm/path.h"
+#include "firewallvm/names.h"
 #include "firewallvm/rule_source.h"
 #include "firewallvm/source_set.h"
 #include "qubesdb/qdb_client.h"
@@ -15,6 +16,7 @@
 #define KEY_DNS1 "/qubes-primary-dns"
 #define KEY_DNS2 "/qubes-secondary-dns"
 #define KEY_DNS6 "/sysqube-dns6"
+#define KEY_NAMES "/sysqube-firewall/names"
 #define KEY_SNAT "/qubes-service/sysqube-snat"
 /* Signal keys of the paths; the paths are below them. */
 #define KEY_INBOUND "/sysqube-firewall/inbound"
@@ -41,6 +43,10 @@ int worker_qdb_snat(struct qdb *q, bool *ret);
 int worker_qdb_paths(struct qdb *q, enum fw_path_kind kind,
                      struct fw_path **ret, size_t *ret_n);
 
+/** How long names last; the usual times if the key is missing, or (logged)
+ *  malformed. */
+int worker_qdb_names_config(struct qdb *q, struct names_config *ret);
+
 /** Read the list of one source, with its limits, into an initialised
  *  @p ret_list.
  *  @param ret_gone  true when there is neither a rule nor a signal key */
@@ -52,6 +58,16 @@ int worker_qdb_list(struct qdb *q, const struct source *s,
  *  @param asked  false: dom0 did not ask, the counter stays */
 int worker_qdb_report(struct qdb *q, const struct source *s, const char *status,
                       bool asked);
+
+/** What a rule's name stands for now. @param text  NULL: remove the key */
+int worker_qdb_name(struct qdb *q, const char *source_text, unsigned number,
+                    const char *text);
+/** Remove the keys of names that @p is_stale says.
+ *  @param source_text  of this source only; "": of all */
+int worker_qdb_names_tidy(struct qdb *q, const char *source_text,
+                          bool (*is_stale)(const struct ipaddr *source,
+                                           unsigned number, void *arg),
+                          void *arg);
 
 /** Remove both keys of a source that is gone. */
 int worker_qdb_forget(struct qdb *q, const char *source_text);

@@ -23,6 +23,10 @@ $(eval $(call unit_test,test_usbip_pdu,tests/unit/test_usbip_pdu.c tests/mock/he
 USBDEV_SRCS := tests/mock/usbdev.c tests/mock/hexfile.c
 $(foreach t,dset snapshot filter hostile server client loop,$(eval $(call unit_test,test_usb_$(t),\
   tests/unit/test_usb_$(t).c $(USBDEV_SRCS),usbproto lib,$(USBPROTO_LD))))
+$(foreach t,server client,$(eval $(call fuzz_target,fuzz_usb_$(t),\
+  tests/fuzz/fuzz_usb_$(t).c $(USBDEV_SRCS),usbproto lib,-lcmocka $(USBPROTO_LD))))
+$(foreach t,dset hello,$(eval $(call fuzz_target,fuzz_usb_$(t),\
+  tests/fuzz/fuzz_usb_$(t).c,usbproto lib,$(USBPROTO_LD))))
 
 # usbvm/link: what both ends of a device's channels share.
 $(eval $(call library,usblink,$(addprefix usbvm/link/,usb_end.c usb_pool.c)))
@@ -31,7 +35,8 @@ $(eval $(call library,usbexport,$(addprefix usbvm/backend/,export_msg.c \
   export_fd.c usb_bus.c usb_latency.c)))
 $(eval $(call library,usblend,usbvm/backend/lend.c))
 $(eval $(call program,usb-broker,usbvm/backend/usb_broker.c,\
-  usblend usbexport usbproto usbvm device qubesdb lib,$(LIB_LIBS)))
+  usblend usbexport usbproto usbvm device qubesdb vchan lib,\
+  $(VCHAN_LIBS) $(LIB_LIBS)))
 $(eval $(call unit_test,test_usb_lend,tests/unit/test_usb_lend.c,\
   usblend usbexport usbproto device lib))
 $(eval $(call unit_test,test_usb_link,tests/unit/test_usb_link.c,\

@@ -245,6 +245,26 @@ static bool netvm_there(struct jobs *j, struct job *o, struct part *p,
     return false;
 }
 
+/* False while a USBVM of the same job may still bring a device that the
+ * qube requires. */
+static bool usb_there(const struct jobs *j, const struct job *o, size_t index)
+{
+    char why[512];
+
+    if (!usb_world_missing(j->m, index, why))
+        return true;
+    for (size_t i = 0; i < o->n; i++) {
+        const struct part *p = &o->parts[i];
+        int k = manager_find(j->m, p->name);
+
+        if (k >= 0 && j->m->cfg.qubes[k]->kind == KIND_USBVM &&
+            (p->phase < PH_DONE ||
+             (p->phase == PH_DONE && io_now_ms() - p->at_ms < JOB_USB_MS)))
+            return false;
+    }
+    return true; /* the start will say what is missing */
+}
+
 /* @return true when a start was tried: one per turn, as it may block */
 static bool begin_part(struct jobs *j, struct job *o, struct part *p,
                        size_t index)
@@ -258,6 +278,8 @@ static bool begin_part(struct jobs *j, struct job *o, struct part *p,
         set_phase(p, PH_RUNNING);
         return false;
     }
+    if (q->state != QUBE_STARTING && !usb_there(j, o, index))
+        return false;
     if (q->state != QUBE_STARTING) {
         manager_no_restart(j->m, index);
         control_progress(o->client, "%s: starting (%s, image %s)", p->name,

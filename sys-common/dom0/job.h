@@ -10,6 +10,7 @@
 #include "dom0/usb_op.h"
 
 #define JOB_RULES_MS 5000  /* rules written to rules reported */
+#define JOB_USB_MS 10000   /* a USBVM serves to its devices are told */
 #define JOB_RULES_KEY_MS 5 /* more for each key of such a firewall */
 
 struct jobs;

@@ -128,6 +128,8 @@ bool manager_ready(const struct manager *m, size_t index, const char **ret_what)
     else if (c->up &&
              !says_up(manager_status(m, index, "/sysqube-status/agent")))
         *ret_what = "its agent has not configured eth0";
+    else if (!usb_plan_has_required(m->usb, c->name, &c->usb))
+        *ret_what = "a USB device that it requires is not attached";
     else
         return true;
     return false;

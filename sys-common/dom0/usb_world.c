@@ -40,6 +40,7 @@ static void read_device(const struct keyset *s, struct text id,
     const char *codes = leaf(s, id, "interfaces");
     const char *map = status(s, "usb-if", id);
     const char *dev = status(s, "usb-dev", id);
+    const char *seen = leaf(s, id, "devnum"), *num = status(s, "usb-num", id);
 
     if (usb_ident_parse(text_of(desc), &d->d.ident)) {
         d->d.ident = (struct usb_ident){0};
@@ -54,7 +55,10 @@ static void read_device(const struct keyset *s, struct text id,
         d->d.map.n = 0;
         d->d.malformed = true;
     }
-    d->known = dev && usb_dev_parse(text_of(dev), &d->dev) == 0;
+    /* What it says it is and what was identified come from two processes:
+     * only of the same plug they are taken together. */
+    d->known = dev && usb_dev_parse(text_of(dev), &d->dev) == 0 && seen &&
+               num && strcmp(seen, num) == 0;
 }
 
 /* A key .../ID/desc is a device. */

@@ -79,9 +79,9 @@ enum nft_type {
     NFT_T_ICMPV6_TYPE = 29,
     NFT_T_IFNAME = 41,
 };
-#define NFT_F_INTERVAL 0x4u /* NFT_SET_INTERVAL */
-#define NFT_F_MAP 0x8u      /* NFT_SET_MAP: data is a verdict or a mark */
-#define NFT_F_TIMEOUT 0x10u
+#define NFT_F_INTERVAL 0x4u  /* NFT_SET_INTERVAL */
+#define NFT_F_MAP 0x8u       /* NFT_SET_MAP: data is a verdict or a mark */
+#define NFT_F_TIMEOUT 0x10u  /* NFT_SET_TIMEOUT: elements may end */
 #define NFT_F_STATEFUL 0x20u /* NFT_SET_EVAL: elements may carry a state */
 #define NFT_KEY_FIELDS 4
 
@@ -141,8 +141,9 @@ struct nft_elem {
     const char *chain;
     enum nft_state_kind state;
     uint64_t limit;
-    uint64_t burst; /* packets or bytes, RATE and BYTES */
-    uint64_t used;  /* QUOTA: bytes consumed before */
+    uint64_t burst;      /* packets or bytes, RATE and BYTES */
+    uint64_t used;       /* QUOTA: bytes consumed before */
+    uint64_t timeout_ms; /* it ends by itself then; 0: it does not */
 };
 /** Many elements of one set in as few messages as possible. Between begin
  *  and end nothing else may be added to the batch. */
@@ -203,8 +204,10 @@ void nft_load_nexthdr6(struct nft_rule *r, unsigned slot);
 #define NFT_CT_RELATED 4u
 void nft_match_ct_state(struct nft_rule *r, uint32_t mask);
 
-/** Packets of connections whose destination was translated. */
-void nft_match_ct_dnat(struct nft_rule *r);
+/** The connection has one of these bits of its status. */
+#define NFT_CT_CONFIRMED 8u /* an earlier packet of it has passed */
+#define NFT_CT_DNAT 32u     /* its destination is translated */
+void nft_match_ct_status(struct nft_rule *r, uint32_t bits);
 
 /* Raw loads for concatenated lookups: slot n is register32 8+n. */
 void nft_load_saddr(struct nft_rule *r, uint8_t family, unsigned slot);

@@ -152,6 +152,8 @@ static void put_elem(struct nlmsghdr *h, const struct nft_elem *e)
         mnl_attr_put_u32(h, NFTA_SET_ELEM_FLAGS,
                          htonl(NFT_SET_ELEM_INTERVAL_END));
     put_data(h, e);
+    if (e->timeout_ms)
+        mnl_attr_put_u64(h, NFTA_SET_ELEM_TIMEOUT, htobe64(e->timeout_ms));
     put_state(h, e);
     mnl_attr_nest_end(h, nest);
 }

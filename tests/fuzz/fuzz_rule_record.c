@@ -8,10 +8,13 @@
 #include <string.h>
 
 #include "firewallvm/monitor.h"
+#include "firewallvm/name_compile.h"
 #include "firewallvm/rule_compile.h"
 #include "lib/err.h"
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
+
+#define NOW_MS 1000u
 
 struct fake {
     unsigned calls;
@@ -35,6 +38,7 @@ static int fake_start(void *arg, struct fw_state *st)
     if (nft_new(FW_TABLE, &b) < 0)
         return -ENOMEM;
     compile_base(b, st, true);
+    compile_names_missing(b, st->sets, NOW_MS);
     if (compile_sources(b, st->v, st->n) < 0)
         abort();
     return done(arg, b);
@@ -43,14 +47,18 @@ static int fake_start(void *arg, struct fw_state *st)
 static int fake_apply(void *arg, const struct fw_state *st, struct fw_source *s,
                       const struct fw_source *old)
 {
+    const struct name_sets_at at = {st->sets, NOW_MS};
+    const struct fw_names names = name_sets_names(&at);
     struct fw_packet p = {.dst = s->addr, .l4proto = 6, .dport = 80};
     struct nft *b;
 
-    rule_eval(s->v, s->n, s->policy, &st->dns, &p, NULL);
+    rule_eval_names(s->v, s->n, s->policy, &st->dns, &names, &p, NULL);
     if (nft_new(FW_TABLE, &b) < 0)
         return -ENOMEM;
+    compile_names_missing(b, st->sets, NOW_MS);
     if (compile_source(b, s, old) < 0)
         abort();
+    compile_names_needless(b, st->sets);
     return done(arg, b);
 }
 
@@ -59,10 +67,10 @@ static int fake_remove(void *arg, const struct fw_state *st,
 {
     struct nft *b;
 
-    (void)st;
     if (nft_new(FW_TABLE, &b) < 0)
         return -ENOMEM;
     compile_source_del(b, s);
+    compile_names_needless(b, st->sets);
     return done(arg, b);
 }
 
@@ -87,6 +95,26 @@ static int fake_paths(void *arg, const struct fw_state *st,
         return -ENOMEM;
     compile_paths(b, kind, st->path[kind], st->n_path[kind]);
     return done(arg, b);
+}
+
+static int fake_set(void *arg, const struct fw_state *st, unsigned set,
+                    bool lost)
+{
+    struct nft *b;
+
+    (void)lost;
+    if (!name_sets_placed(st->sets, set))
+        abort();
+    if (nft_new(FW_TABLE, &b) < 0)
+        return -ENOMEM;
+    compile_name_again(b, st->sets, set, NOW_MS);
+    return done(arg, b);
+}
+
+static uint64_t fake_now_ms(void *arg)
+{
+    (void)arg;
+    return NOW_MS;
 }
 
 static int fake_device(void *arg, const char *name, bool there)
@@ -131,6 +159,8 @@ static const struct monitor_ops OPS = {
     .remove = fake_remove,
     .set_dns = fake_dns,
     .paths = fake_paths,
+    .set = fake_set,
+    .now_ms = fake_now_ms,
     .device = fake_device,
     .count_all = fake_count_all,
     .count = fake_count,

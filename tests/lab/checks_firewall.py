@@ -28,7 +28,7 @@ def listen(qube, port):
              " >/dev/null 2>&1 &")
 
 
-def names(checks):
+def by_name(checks):
     """Rules by name: what they open, whose they are, and wildcards."""
     results, work, net = checks.results, checks.work, internet
     to_server = f"tcp {net.SERVER4} 80 900"
@@ -250,3 +250,7 @@ def changes_under_load(checks):
             f"{address}: {got[BOTH]} of {wanted} that both lists allow, "
             f"{got[NEITHER]} that neither does, {got[SOME]} of what one does",
             None, f"{rounds} rounds, sent {sent}, got {got}")
+
+
+STEPS = (by_name, expiry, visible, extension_headers, inward,
+         changes_under_load)

@@ -97,7 +97,7 @@ static void lend(const char *id)
 static void plug(const char *id, const char *desc, const char *codes,
                  const char *map)
 {
-    char tree[QDB_REC_PATH];
+    char tree[QDB_REC_PATH], num[8];
 
     devs[dev_of(id)].gen = ++generation;
     devs[dev_of(id)].plugged = true;
@@ -105,6 +105,9 @@ static void plug(const char *id, const char *desc, const char *codes,
     up(tree, "desc", desc);
     up(tree, "usb-ver", "2");
     up(tree, "interfaces", codes);
+    snprintf(num, sizeof(num), "%u", generation % 127);
+    up(tree, "devnum", num);
+    up("/sysqube-status/usb-num/", id, num);
     up("/sysqube-status/usb-if/", id, map);
     lend(id);
 }
@@ -118,6 +121,8 @@ static void unplug(const char *id)
     up(tree, "desc", NULL);
     up(tree, "usb-ver", NULL);
     up(tree, "interfaces", NULL);
+    up(tree, "devnum", NULL);
+    up("/sysqube-status/usb-num/", id, NULL);
     up("/sysqube-status/usb-if/", id, NULL);
     up("/sysqube-status/usb-dev/", id, NULL);
     up("/sysqube-status/usb-export/", id, NULL);
@@ -646,6 +651,28 @@ static void test_worker_dies(void **state)
     assert_int_equal(keys("usb", GRANT), 1);
 }
 
+/* A device that is required is waited for, then the qube is started. */
+static void test_required(void **state)
+{
+    const char *a;
+
+    (void)state;
+    put_qube("work", "Kind=qube\nQID=2\n[USB]\nAssign=required 46f4:0001\n");
+    a = ask("{\"op\":\"up\",\"names\":[\"work\"]}");
+    HAS(a, "\"step\":\"find its required USB devices\"");
+    HAS(a, "no free USB device fits the line ");
+    HAS(a, "work.conf:6");
+    assert_int_equal(fake.alive, 0);
+    a = ask("{\"op\":\"up\",\"names\":[\"work\",\"usb\"]}");
+    HAS(a, "\"warnings\":[]");
+    assert_true(stick_attached()); /* ready means that it has it */
+    a = ask("{\"op\":\"status\"}");
+    HAS(a, "\"waiting_for\":null");
+    HAS(Q("detach", "work", "usb:2-1"), "{\"ok\"");
+    a = ask("{\"op\":\"status\"}");
+    HAS(a, "a USB device that it requires is not attached");
+}
+
 #define W(op, words)                                                           \
     ask("{\"op\":\"usb-" op "\",\"qube\":\"work\",\"words\":[" words "]}")
 
@@ -701,6 +728,7 @@ int main(int argc, char **argv)
         TEST(test_no_vhci),           TEST(test_parts),
         TEST(test_assigned),          TEST(test_deaths),
         TEST(test_worker_dies),       TEST(test_policy_commands),
+        TEST(test_required),
     };
 
     (void)argc;

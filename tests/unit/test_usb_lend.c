@@ -172,6 +172,7 @@ static void test_plug(void **s)
     plugged(&w);
     assert_string_equal(export_key(&w), "idle");
     assert_string_equal(w.key[0][LEND_KEY_IF], "0:080650 1:030101");
+    assert_string_equal(w.key[0][LEND_KEY_NUM], "5");
     assert_string_equal(
         w.key[0][LEND_KEY_DEV],
         "gen=100 speed=3 hash="

@@ -26,7 +26,6 @@
 #include "vchan/vchan.h"
 
 #define CONNECT_MS 15000 /* dom0 tells both sides at about the same time */
-#define AGAIN_US 50000
 #define HELLO_MS 15000
 #define TICK_MS 1000
 #define MEMORY_MAX (128u << 20)
@@ -220,14 +219,9 @@ static int connect_channels(struct usb_import *u, const char *dir)
         .port = u->attach.vport,
         .dir = dir,
     };
-    uint64_t end = io_now_ms() + CONNECT_MS;
 
     for (int i = 0; i < USB_CHANNELS; addr.port++, i++) {
-        int r = vchan_client_new(&addr, &u->chan[i]);
-        while (r == -EAGAIN && io_now_ms() < end) {
-            usleep(AGAIN_US);
-            r = vchan_client_new(&addr, &u->chan[i]);
-        }
+        int r = vchan_client_wait(&addr, CONNECT_MS, &u->chan[i]);
         if (r < 0)
             return r;
     }

@@ -1,5 +1,10 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
 # The firewall VM: firewallvmd (monitor and worker) and its tests.
+# What it tells of its work.
+FW_SEE_PURE := count_keys.c log_packet.c log_record.c
+FW_SEE := log_main.c worker_see.c
+$(eval $(call library,fwsee,$(addprefix firewallvm/,$(FW_SEE_PURE))))
+
 $(eval $(call library,fwrec,$(addprefix firewallvm/,record.c limits.c path.c \
   name_sets.c rule_source.c source_set.c monitor.c)))
 $(eval $(call library,fwcompile,$(addprefix firewallvm/,rule_compile.c \
@@ -10,9 +15,13 @@ $(eval $(call library,names,$(addprefix firewallvm/,names.c names_ask.c \
 $(eval $(call program,firewallvmd,$(addprefix firewallvm/,firewallvmd.c \
   monitor_kernel.c monitor_count.c monitor_watch.c flow_cut.c flow_judge.c \
   worker.c worker_priv.c worker_qdb.c worker_names.c wall_clock.c resolver.c \
-  resolver_ask.c resolver_client.c),\
-  names fwcompile fwrec qubesdb rules nl lib,$(LIB_LIBS) $(NL_LIBS) -lcares))
+  resolver_ask.c resolver_client.c $(FW_SEE)),\
+  names fwsee fwcompile fwrec qubesdb rules nl lib,$(LIB_LIBS) $(NL_LIBS) -lcares))
 
+$(foreach t,log_packet count_keys,$(eval $(call unit_test,test_$(t),\
+  tests/unit/test_$(t).c,fwsee rules lib,-lmnl)))
+$(eval $(call fuzz_target,fuzz_log_packet,tests/fuzz/fuzz_log_packet.c,\
+  fwsee rules lib,-lmnl))
 $(eval $(call unit_test,test_rule_record,tests/unit/test_rule_record.c,\
   fwrec rules lib))
 $(eval $(call unit_test,test_rule_source,tests/unit/test_rule_source.c,\

@@ -10,6 +10,7 @@
 #include <string.h>
 #include <linux/capability.h>
 
+#include "firewallvm/log_main.h"
 #include "firewallvm/monitor.h"
 #include "firewallvm/monitor_kernel.h"
 #include "firewallvm/monitor_watch.h"
@@ -253,6 +254,10 @@ int main(int argc, char *argv[])
     if (argc == 2 && strcmp(argv[1], RESOLVER_ARG) == 0) {
         log_init("firewallvmd-resolver", LOG_LEVEL_INFO);
         return resolver_main();
+    }
+    if (argc == 2 && strcmp(argv[1], LOG_ARG) == 0) {
+        log_init("firewallvmd-log", LOG_LEVEL_INFO);
+        return log_main();
     }
     r = options(argc, argv);
     if (r >= 0)

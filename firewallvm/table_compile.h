@@ -8,6 +8,7 @@
 
 #include "firewallvm/fw_state.h"
 #include "lib/nft.h"
+#include "rules/fw_event.h"
 
 #define FW_TABLE "sysqube-firewall"
 
@@ -36,11 +37,9 @@
 #define FW_CHAIN_INBOUND "inbound"
 #define FW_CHAIN_EDGE "edge"
 
-/* nflog: the group, and the prefix, which is the reason but for "list":
+/* The prefix for nflog (fw_event.h), which is the reason but for "list":
  * then the packet's mark says which rule. The others are named as their
  * counters are, but for limit and quota, which are words of nft(8). */
-#define FW_LOG_GROUP 5
-#define FW_LOG_SNAPLEN 128
 #define FW_LOG_LIST "list"
 #define FW_LOG_LIMIT "limit"
 #define FW_LOG_QUOTA "quota"

@@ -13,6 +13,7 @@
 #include "firewallvm/worker_names.h"
 #include "firewallvm/worker_priv.h"
 #include "firewallvm/worker_qdb.h"
+#include "firewallvm/worker_see.h"
 #include "lib/err.h"
 #include "lib/io.h"
 #include "lib/log.h"
@@ -41,6 +42,7 @@ struct worker {
     bool starting;    /* the first whole state is not yet sent */
     struct worker_names *names;
     struct source_set sources;
+    struct worker_see *see;
 };
 
 /* Read a list as it is now, and when it has to be read again. */
@@ -186,6 +188,8 @@ static int start(struct worker *w)
     for (i = 0; i < w->sources.n && r == 0; i++)
         r = worker_qdb_report(w->qdb, &w->sources.v[i], rep->status[i], true);
     if (r == 0)
+        r = worker_see_start(w->see);
+    if (r == 0)
         log_info("started: %zu sources", w->sources.n);
     return r;
 }
@@ -209,6 +213,8 @@ static int drain(struct worker *w)
             w->paths_dirty[FW_PATH_INBOUND] = true;
         else if (strcmp(path, KEY_EDGE) == 0)
             w->paths_dirty[FW_PATH_EDGE] = true;
+        else if (strcmp(path, KEY_WATCH) == 0)
+            worker_see_watch(w->see);
         else if (!source_set_event(&w->sources, path, now_ms))
             log_warn("%s: no source", path);
     }
@@ -241,8 +247,10 @@ static int remove_source(struct worker *w, struct source *s)
     if (r == 0) {
         log_info("%s: gone", s->text);
         worker_names_forget(w->names, s);
-        r = worker_qdb_forget(w->qdb, s->text);
+        r = worker_see_forget(w->see, s);
     }
+    if (r == 0)
+        r = worker_qdb_forget(w->qdb, s->text);
     if (r == 0 && s->named)
         r = worker_names_tidy(w->names, w->qdb, s);
     if (r == 0)
@@ -492,6 +500,8 @@ static int set_up(struct worker *w)
     if (r == 0)
         r = loop_io_new(w->loop, w->clock_fd, LOOP_READ, on_clock, w,
                         &w->clock_io);
+    if (r == 0)
+        r = worker_see_new(w->loop, w->qdb, &w->sources, &w->see);
     if (r == 0)
         r = sandbox_enter(&SANDBOX);
     if (r < 0)

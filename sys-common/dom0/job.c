@@ -7,6 +7,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "dom0/report_watch.h"
 #include "lib/err.h"
 #include "lib/io.h"
 #include "lib/log.h"
@@ -451,8 +452,11 @@ static void rules_result(struct jobs *j, struct job *o)
     json_t *applied = json_object();
 
     for (size_t i = 0; i < o->n_src; i++) {
+        int up = manager_find(j->m, o->src[i].netvm);
+        char text[FW_STATS_TEXT_MAX];
         const char *s =
-            source_status(j->m, &o->src[i], "/sysqube-status/firewall");
+            up < 0 ? NULL
+                   : report_list_status(j->m, (size_t)up, o->src[i].ip, text);
 
         if (!s)
             continue;
@@ -460,8 +464,10 @@ static void rules_result(struct jobs *j, struct job *o)
         if (strncmp(s, "applied", 7) && !o->error.step) {
             o->error.step = "apply the rules";
             snprintf(o->error.message, sizeof(o->error.message),
-                     "%s reports for %s: %.200s (all its traffic is dropped)",
-                     o->src[i].netvm, o->src[i].ip, s);
+                     "%s reports for %s: %.200s (%s)", o->src[i].netvm,
+                     o->src[i].ip, s,
+                     s[0] == 'i' ? "what they would allow is dropped"
+                                 : "all its traffic is dropped");
             snprintf(o->error.hint, sizeof(o->error.hint),
                      "the rules are stored; see: sysqube firewall list %s",
                      o->qube);

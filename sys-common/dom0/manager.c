@@ -69,6 +69,7 @@ int manager_desired(const struct manager *m, size_t index, struct keyset *ret)
     struct keys_world w = {.cfg = &m->cfg,
                            .run = run,
                            .netns = m->platform->ops->vif_keys,
+                           .watch = m->watch_until_ms != 0,
                            .now_s = (uint64_t)time(NULL),
                            .usb = m->usb};
 
@@ -98,6 +99,23 @@ void manager_update(struct manager *m)
         }
         (void)worker_apply(m->qubes[i]->worker, &set);
     }
+}
+
+void manager_watch(struct manager *m)
+{
+    bool was = m->watch_until_ms != 0;
+
+    m->watch_until_ms = io_now_ms() + MANAGER_WATCH_MS;
+    if (!was)
+        manager_update(m);
+}
+
+static void unwatch_due(struct manager *m)
+{
+    if (!m->watch_until_ms || io_now_ms() < m->watch_until_ms)
+        return;
+    m->watch_until_ms = 0;
+    manager_update(m);
 }
 
 const char *manager_status(const struct manager *m, size_t index,
@@ -409,6 +427,7 @@ static void restart_due(struct manager *m, size_t index)
     if (!q->restart_at_ms || io_now_ms() < q->restart_at_ms ||
         (up >= 0 && m->qubes[up]->state != QUBE_RUNNING))
         return;
+    q->restarts_total++;
     if (manager_start(m, index))
         restart_later(m, index, 0);
 }
@@ -474,6 +493,7 @@ static void on_tick(void *arg)
         restart_due(m, i);
     if (m->next_expiry_s && (uint64_t)time(NULL) >= m->next_expiry_s)
         manager_update(m);
+    unwatch_due(m);
     manager_vif_converge(m);
     manager_usb_step(m);
     (void)loop_timer_start(m->tick, 500);

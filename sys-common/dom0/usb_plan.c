@@ -200,8 +200,8 @@ static bool is_same(const struct usb_fact_dev *d, const struct usb_att *a)
            memcmp(d->dev.hash, a->dev.hash, sizeof(a->dev.hash)) == 0;
 }
 
-/* What the USBVM says it lends is there, though nobody describes it: its
- * describing process may have been started anew. */
+/* What the USBVM says it lends is there, though nobody describes it in full:
+ * its describing process may have been started anew. */
 static bool is_lent(const struct usb_facts *f, const struct usb_att *a)
 {
     struct usb_link_state s;
@@ -219,7 +219,7 @@ static bool check_sides(struct usb_plan *p, struct usb_att *a,
     const struct usb_fact_dev *d = dev_at(f, a->backend, &a->port);
     struct usb_ruling r;
 
-    if (d)
+    if (d && d->known)
         a->d = d->d;
     if (!q || !q->policy) {
         end(p, a, f->now_ms, USB_END_QUBE, "the qube ended");
@@ -227,7 +227,8 @@ static bool check_sides(struct usb_plan *p, struct usb_att *a,
         end(p, a, f->now_ms, USB_END_USBVM, "%s ended", a->usbvm);
     } else if (!d && !u->unseen && !is_lent(f, a)) {
         end(p, a, f->now_ms, USB_END_GONE, "it was unplugged");
-    } else if (d && !is_same(d, a) && (d->known || !u->unseen)) {
+    } else if (d && !is_same(d, a) &&
+               (d->known || d->d.malformed || (!u->unseen && !is_lent(f, a)))) {
         end(p, a, f->now_ms, USB_END_CHANGED,
             "it was reset or says something else of itself");
     } else {
@@ -487,6 +488,16 @@ int usb_plan_detach(struct usb_plan *p, const struct usb_facts *f,
         return 0;
     }
     return -ENOENT;
+}
+
+void usb_plan_release(struct usb_plan *p, const char *qube)
+{
+    for (size_t i = 0; i < p->n_hold;) {
+        if (strcmp(p->hold[i].qube, qube) == 0)
+            drop_hold(p, &p->hold[i]);
+        else
+            i++;
+    }
 }
 
 /* ---- the step ---- */

@@ -147,6 +147,10 @@ int usb_plan_detach(struct usb_plan *p, const struct usb_facts *f,
                     const char *qube, const char *usbvm,
                     const struct usb_port *port);
 
+/** Forget that a qube's devices are not to be attached by themselves: its
+ *  assignments were written anew. */
+void usb_plan_release(struct usb_plan *p, const char *qube);
+
 /** Who is assigned a device equally exactly.
  *  @param ret   indexes of running qubes, room for f->n_qubes
  *  @param ret_a  their lines' contents, same room; may be NULL

@@ -47,7 +47,7 @@ static void read_device(const struct keyset *s, struct text id,
         snprintf(d->d.ident.model, sizeof(d->d.ident.model), "(malformed)");
         d->d.malformed = true;
     }
-    if (!codes || usb_ifaces_parse(text_of(codes), &d->d.ifaces)) {
+    if (codes && usb_ifaces_parse(text_of(codes), &d->d.ifaces)) {
         d->d.ifaces.n = 0;
         d->d.malformed = true;
     }
@@ -56,9 +56,9 @@ static void read_device(const struct keyset *s, struct text id,
         d->d.malformed = true;
     }
     /* What it says it is and what was identified come from two processes:
-     * only of the same plug they are taken together. */
-    d->known = dev && usb_dev_parse(text_of(dev), &d->dev) == 0 && seen &&
-               num && strcmp(seen, num) == 0;
+     * only when all is there, and of the same plug, it is taken together. */
+    d->known = dev && usb_dev_parse(text_of(dev), &d->dev) == 0 && codes &&
+               seen && num && strcmp(seen, num) == 0;
 }
 
 /* A key .../ID/desc is a device. */
@@ -190,13 +190,16 @@ void usb_world_free(struct usb_world *w)
     *w = (struct usb_world){0};
 }
 
-static void log_changes(const struct usb_plan *p)
+/* What the last step changed. */
+static void log_changes(const struct usb_plan *p, uint64_t now_ms)
 {
     const struct usb_att *a;
 
     for (size_t i = 0; (a = usb_plan_at(p, i)) != NULL; i++) {
         char port[USB_PORT_TEXT_MAX];
 
+        if (a->since_ms != now_ms)
+            continue;
         usb_port_name(&a->port, port);
         if (a->state == USB_ATT_CLOSING)
             log_info("%s: USB %s:%s ends: %s", a->qube, a->usbvm, port, a->why);
@@ -209,17 +212,19 @@ static void log_changes(const struct usb_plan *p)
 void manager_usb_step(struct manager *m)
 {
     struct usb_world w;
+    uint64_t now_ms;
     bool changed;
 
     if (usb_world_new(m, &w)) {
         log_err("USB: out of memory");
         return;
     }
+    now_ms = w.facts.now_ms;
     changed = usb_plan_step(m->usb, &w.facts);
     usb_world_free(&w);
     if (!changed)
         return;
-    log_changes(m->usb);
+    log_changes(m->usb, now_ms);
     manager_update(m);
 }
 

@@ -39,6 +39,7 @@ struct worker {
     struct keyset want;    /* the desired state */
     struct keyset status;  /* the VM's words */
     bool status_full;      /* said so once */
+    bool cut;              /* it had no room for all of `want` */
     struct item *queue;    /* not yet sent */
     size_t q_first, q_n, q_cap;
     char trouble[128];
@@ -92,7 +93,7 @@ static void stop_process(struct worker *w)
             ;
     }
     w->pid = 0;
-    w->connected = w->synced = false;
+    w->connected = w->synced = w->cut = false;
     queue_clear(w);
     keyset_free(&w->status);
     w->status_full = false;
@@ -169,12 +170,24 @@ static int queue_all(struct worker *w)
     return r;
 }
 
+/* Sets only: what was left out is not told apart from what is there. */
+static int queue_set(enum key_op op, const char *path, const char *val,
+                     void *arg)
+{
+    return op == KEY_OP_SET ? queue_op(op, path, val, arg) : 0;
+}
+
 int worker_apply(struct worker *w, struct keyset *now)
 {
+    static const struct keyset none = {0};
     int r = 0;
 
     if (w->fd >= 0 && w->synced)
         r = keys_diff(&w->want, now, queue_op, w);
+    if (!r && w->cut && now->n < w->want.n && w->fd >= 0 && w->synced) {
+        w->cut = false; /* unless it says so again */
+        r = keys_diff(&none, now, queue_set, w);
+    }
     keyset_free(&w->want);
     w->want = *now;
     *now = (struct keyset){0};
@@ -244,6 +257,7 @@ static bool take_record(struct worker *w, const struct qdb_rec_up *untrusted)
         start_later(w, qdb_closed_text(untrusted->reason));
         return false;
     case QDB_REC_REFUSED:
+        w->cut |= untrusted->reason == QDB_REFUSED_DESIRED;
         snprintf(w->trouble, sizeof(w->trouble), "refused: %s",
                  qdb_refused_text(untrusted->reason));
         log_warn("%s: QubesDB: %s (%u times)", w->a.name, w->trouble,
@@ -382,6 +396,11 @@ bool worker_settled(const struct worker *w, uint64_t now_ms, uint32_t ms)
 const struct keyset *worker_status(const struct worker *w)
 {
     return &w->status;
+}
+
+bool worker_cut(const struct worker *w)
+{
+    return w->cut;
 }
 
 const struct keyset *worker_desired(const struct worker *w)

@@ -59,6 +59,9 @@ bool worker_connected(const struct worker *w);
 /** Has the VM said again what it had said to an earlier worker? That is so
  *  @p ms after it connected to this one, and always of the first one. */
 bool worker_settled(const struct worker *w, uint64_t now_ms, uint32_t ms);
+/** Had its QubesDB no room for the whole state, so that some keys are
+ *  missing? */
+bool worker_cut(const struct worker *w);
 /** What the VM said, sorted; borrowed until the loop turns. */
 const struct keyset *worker_status(const struct worker *w);
 /** What it shall have; borrowed. */

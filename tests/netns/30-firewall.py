@@ -295,15 +295,22 @@ class Daemon(Service):
     def __init__(self, log):
         super().__init__("firewallvm", "firewallvmd", root, fw, log)
 
-    def worker(self):
+    def children(self):
+        """Process ids of all that this process and its children started."""
+        parents = {}
         for d in os.listdir("/proc"):
             if d.isdigit():
                 try:
-                    if proc_status(int(d)).get("PPid") == str(self.p.pid):
-                        return int(d)
-                except OSError:
+                    parents[int(d)] = int(proc_status(int(d))["PPid"])
+                except (OSError, KeyError):
                     pass
-        return None
+        found = [self.p.pid]
+        for pid in found:
+            found += [p for p, parent in parents.items() if parent == pid]
+        return found[1:]
+
+    def worker(self):
+        return next(iter(self.children()), None)
 
 
 # ---- keys ----

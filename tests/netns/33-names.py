@@ -143,6 +143,16 @@ def children(pid):
         return [int(p) for p in f.read().split()]
 
 
+def child(d, role):
+    """Processes of the worker that were started with this argument."""
+    found = []
+    for pid in children(d.worker()):
+        with open(f"/proc/{pid}/cmdline", "rb") as f:
+            if f.read().split(b"\0")[1:2] == [role.encode()]:
+                found.append(pid)
+    return found
+
+
 # ---- checks ----
 
 def check_accept(a):
@@ -304,7 +314,7 @@ def check_frozen(d, a):
     for p in pids:
         os.kill(p, signal.SIGSTOP)
     ok = until(lambda: not tcp(a, S4), 20)
-    report(ok and len(pids) == 4, "a daemon that stands still freezes no "
+    report(ok and len(pids) == 5, "a daemon that stands still freezes no "
            "answer", str(pids))
     for p in pids:
         os.kill(p, signal.SIGCONT)
@@ -312,7 +322,7 @@ def check_frozen(d, a):
 
 
 def check_confined(d):
-    outer = children(d.worker())
+    outer = child(d, "resolver")
     inner = children(outer[0]) if outer else []
     report(len(outer) == 1 and len(inner) == 1, "the resolver is two "
            "processes", f"{outer} {inner}")
@@ -333,14 +343,14 @@ def check_killed(work, d, a):
                     f"action=accept dst4={U4}"])
     until(lambda: status(A4) == "applied 3", 20)
     a("open", "k", "tcp", S4, 80)
-    inner = children(children(d.worker())[0])[0]
+    inner = children(child(d, "resolver")[0])[0]
     os.kill(inner, signal.SIGKILL)
     dns.names["s.example"] = {A: [S4, T4]}
     report(until(lambda: tcp(a, T4), 20) and a("use", "k") == A4 and
            d.alive(), "inner resolver killed: names go on")
-    for who in ("outer", "worker", "monitor"):
-        pid = {"outer": children(d.worker())[0], "worker": d.worker(),
-               "monitor": d.p.pid}[who]
+    for who in ("outer", "log", "worker", "monitor"):
+        pid = {"outer": child(d, "resolver")[0], "worker": d.worker(),
+               "log": child(d, "log")[0], "monitor": d.p.pid}[who]
         os.kill(pid, signal.SIGKILL)
         d.p.wait(10)
         live = a("use", "k") == A4 and tcp(a, T4)

@@ -7,6 +7,7 @@ of usb-probe, usb-export and usb-import run helpers of the test: what a device
 does on the wire is tested elsewhere."""
 import hashlib
 import importlib.util
+import json
 import os
 import shutil
 import signal
@@ -237,6 +238,25 @@ def check_attach(w):
     w.usb("detach", "harddrive")
 
 
+def check_rounds(w):
+    """Attached and detached again and again; the times are a remark only, as
+    starting the test's helpers is most of them."""
+    took = {"attach": [], "detach": []}
+    for _ in range(10):
+        for words in (("attach", "work", "sys-usb:2-1"),
+                      ("detach", "work", "sys-usb:2-1")):
+            done = w.chain.sysqube("--json", "usb", *words)
+            if done.returncode:
+                ok(False, "ten rounds of attach and detach", said(done))
+                return
+            took[words[0]].append(json.loads(done.stdout)["seconds"])
+    ok(w.keys() == [] and wait_until(lambda: not w.imports(), 10),
+       "ten rounds of attach and detach")
+    for what, times in took.items():
+        print(f"# {what}: median {1000 * sorted(times)[5]:.0f} ms, "
+              f"most {1000 * max(times):.0f} ms")
+
+
 def check_failures(w):
     w.put("import-work", "1")
     done = w.usb("attach", "work", "sys-usb:2-1")
@@ -361,6 +381,7 @@ def scene(chain, work):
         for qube in ("work", "untrusted"):
             w.start_client(qube)
         check_attach(w)
+        check_rounds(w)
         check_failures(w)
         check_policy(w)
         check_deaths(w)

@@ -19,3 +19,5 @@ FW_TOOL_SRCS := $(addprefix firewallvm/,monitor_kernel.c monitor_count.c \
 FW_TOOL_LIBS := fwcompile fwrec rules nl lib
 $(eval $(call test_tool,fwprop,$(addprefix tests/property/,fwprop.c world.c \
   engine_pipe.c) $(FW_TOOL_SRCS),$(FW_TOOL_LIBS),$(LIB_LIBS) $(NL_LIBS)))
+$(eval $(call test_tool,fwload,$(addprefix tests/property/,fwload.c frame.c \
+  wire.c gen.c),lib,$(LIB_LIBS)))

@@ -655,6 +655,60 @@ static void test_firewall_blocked(void **state)
     HAS(a, "blocked 0: a test");
 }
 
+/* Lines of the file, and what every VM on the way is told. */
+static void test_paths(void **state)
+{
+    const char *a;
+    char *text;
+
+    (void)state;
+    HAS(ask("{\"op\":\"up\"}"), "{\"ok\"");
+    HAS(ask("{\"op\":\"forward-add\",\"qube\":\"work\",\"words\":"
+            "[\"tcp\",\"8080\",\"80\"]}"),
+        "the netvms are told");
+    HAS(ask("{\"op\":\"reach-add\",\"qube\":\"work\",\"words\":"
+            "[\"other\",\"udp\",\"1-9\"]}"),
+        "the netvms are told");
+    text = get_file("qubes/work.conf");
+    HAS(text, "[Firewall]\nRule=action=accept\nForward=tcp 8080 80\n"
+              "Reach=other udp 1-9\n");
+    free(text);
+    HAS(ask("{\"op\":\"keys\",\"qube\":\"net\"}"),
+        "\"/sysqube-forward/0000\":\"tcp 8080 10.137.0.3 80\"");
+    a = ask("{\"op\":\"keys\",\"qube\":\"fw\"}");
+    HAS(a, "\"/sysqube-firewall/inbound/0000\":\"tcp 10.137.0.3 80\"");
+    HAS(a, "\"/sysqube-firewall/edge/0000\":\"10.137.0.3 10.137.0.4 udp 1-9\"");
+    a = ask("{\"op\":\"forward-list\"}");
+    HAS(a, "\"qube\":\"work\",\"proto\":\"tcp\",\"uplink_port\":8080,"
+           "\"port\":80,\"from\":null,\"netvm\":\"net\","
+           "\"state\":\"waiting\"");
+    HAS(ask("{\"op\":\"reach-list\"}"),
+        "\"to\":\"other\",\"what\":\"udp 1-9\",\"firewall\":\"fw\","
+        "\"state\":\"on\"");
+    HAS(ask("{\"op\":\"forward-add\",\"qube\":\"other\",\"words\":"
+            "[\"tcp\",\"8080\",\"80\"]}"),
+        "this port of net leads to ");
+    HAS(ask("{\"op\":\"forward-add\",\"qube\":\"other\",\"words\":"
+            "[\"tcp\",\"1\",\"80\\nRule=accept\"]}"),
+        "these are no words");
+    HAS(ask("{\"op\":\"forward-del\",\"qube\":\"work\",\"words\":"
+            "[\"tcp\",\"808\"]}"),
+        "no such line");
+    HAS(ask("{\"op\":\"forward-del\",\"qube\":\"work\",\"words\":"
+            "[\"tcp\",\"8080\"]}"),
+        "{\"ok\"");
+    HAS(ask("{\"op\":\"reach-del\",\"qube\":\"work\",\"words\":[\"other\"]}"),
+        "{\"ok\"");
+    text = get_file("qubes/work.conf");
+    HAS(text, "[Firewall]\nRule=action=accept\n");
+    assert_null(strstr(text, "Forward"));
+    assert_null(strstr(text, "Reach"));
+    free(text);
+    text = get_file("qubes/other.conf");
+    assert_null(strstr(text, "[Firewall]"));
+    free(text);
+}
+
 static void test_firewall_stored_only(void **state)
 {
     (void)state;
@@ -773,6 +827,7 @@ int main(int argc, char **argv)
         TEST(test_firewall),
         TEST(test_firewall_expiry),
         TEST(test_firewall_blocked),
+        TEST(test_paths),
         TEST(test_firewall_stored_only),
         TEST(test_netvm),
         TEST(test_netvm_older_list),

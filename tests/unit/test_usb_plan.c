@@ -426,6 +426,10 @@ static void test_undescribed(void **state)
     step(s);
     s->port[0][0].plugged = false;
     assert_false(step(s));
+    s->port[0][0].plugged = true; /* not in full yet */
+    s->port[0][0].f.known = false;
+    s->port[0][0].f.d.ifaces.n = 0;
+    assert_false(step(s));
     policy(s, 0, "Deny=Storage\n");
     assert_true(step(s)); /* as last seen */
     assert_int_equal(at(s, 0, 0)->end, USB_END_DENIED);
@@ -827,7 +831,7 @@ static void check_live(const struct sim *s, const struct usb_att *a)
     assert_true(r.allowed);
     if (dark && (!d || !d->known))
         return;
-    if (!d) { /* still lent, it is said */
+    if (!d || !d->known) { /* still lent, it is said */
         struct usb_link_state l;
 
         assert_int_equal(

@@ -21,6 +21,7 @@ static const char *const why_texts[EXPORT_WHY_MAX] = {
     [EXPORT_WHY_DESCRIPTOR] = "the device's descriptors are not sound",
     [EXPORT_WHY_HASH] = "not the device that was granted",
     [EXPORT_WHY_INTERFACE] = "the device has no such interface",
+    [EXPORT_WHY_INPUT] = "it has no such keyboard or mouse (boot protocol)",
     [EXPORT_WHY_CHANNEL] = "the channels to the qube could not be made",
     [EXPORT_WHY_INTERNAL] = "internal error of usb-export",
 };

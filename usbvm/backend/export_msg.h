@@ -66,6 +66,7 @@ enum usb_export_why {
     EXPORT_WHY_DESCRIPTOR, /* unsound descriptors */
     EXPORT_WHY_HASH,       /* not the device that was granted */
     EXPORT_WHY_INTERFACE,  /* a granted interface is not there */
+    EXPORT_WHY_INPUT,      /* no boot keyboard or mouse in the grant */
     EXPORT_WHY_CHANNEL,    /* the vchans could not be made */
     EXPORT_WHY_INTERNAL,
     EXPORT_WHY_MAX,

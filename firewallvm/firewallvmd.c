@@ -17,6 +17,7 @@
 #include "firewallvm/resolver.h"
 #include "firewallvm/worker.h"
 #include "lib/err.h"
+#include "lib/io.h"
 #include "lib/log.h"
 #include "lib/loop.h"
 #include "lib/mem.h"
@@ -149,7 +150,14 @@ static int start_worker(struct daemon *d)
     char name[] = "firewallvmd", role[] = WORKER_ARG;
     char *const argv[] = {name, role, NULL};
 
-    return privsep_spawn("/proc/self/exe", argv, &d->worker_fd, &d->worker_pid);
+    const char hello = 0;
+    int r =
+        privsep_spawn("/proc/self/exe", argv, &d->worker_fd, &d->worker_pid);
+
+    /* The first message: the queue of answers, for the resolver to read. */
+    return r < 0 ? r
+                 : io_send_fd(d->worker_fd, &hello, 1,
+                              monitor_kernel_queue(d->kernel));
 }
 
 static int confine(void)

@@ -7,7 +7,10 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/socket.h>
+#include <unistd.h>
 
+#include "firewallvm/answer_compile.h"
+#include "firewallvm/answer_queue.h"
 #include "firewallvm/flow_judge.h"
 #include "firewallvm/monitor_count.h"
 #include "firewallvm/name_compile.h"
@@ -21,12 +24,17 @@
 #include "lib/privsep.h"
 
 #define ANSWER_TIMEOUT_MS 5000
+#define QUEUE_WAIT_MS 1000
+#define IDS_AHEAD 0x3fffffffu /* of the queue, which counts up */
 
 struct monitor_kernel {
     struct nl *nl;
     int worker_fd;
     bool offload; /* the kernel has flowtables */
     struct monitor_count *count;
+    int queue_fd; /* of answers that wait, or -1 */
+    enum nft_queue_way way;
+    uint32_t last_passed;
 };
 
 static int commit(struct monitor_kernel *k, struct nft *b, const char *what)
@@ -71,13 +79,58 @@ static void probe_offload(struct monitor_kernel *k)
     nft_free(b);
 }
 
+/* Which way packets get into the queue: a rule is made and undone. */
+static bool can_queue(struct monitor_kernel *k, enum nft_queue_way way)
+{
+    struct nft_rule *r;
+    struct nft *b;
+    bool ok;
+
+    if (nft_new(FW_TABLE "-probe", &b) < 0)
+        return false;
+    nft_table_reset(b);
+    nft_base_chain(b, "probe", "filter", NFT_HOOK_FORWARD, 0, false);
+    r = nft_rule_begin(b, "probe");
+    nft_match_iifname(r, "lo", false);
+    nft_queue(r, ANSWER_QUEUE, way);
+    nft_rule_end(b, r);
+    nft_table_drop(b);
+    ok = nft_commit(b, k->nl, NULL) == 0;
+    nft_free(b);
+    return ok;
+}
+
+/* The resolver of an earlier run may just be ending and holds the queue. */
+static int open_queue(struct monitor_kernel *k)
+{
+    const uint64_t end_ms = io_now_ms() + QUEUE_WAIT_MS;
+    int r;
+
+    while ((r = answer_queue_open(&k->queue_fd)) == -EPERM &&
+           io_now_ms() < end_ms)
+        poll(NULL, 0, 10);
+    return r;
+}
+
+static void probe_queue(struct monitor_kernel *k)
+{
+    if (open_queue(k) == 0) {
+        if (can_queue(k, NFT_QUEUE_OWN))
+            k->way = NFT_QUEUE_OWN;
+        else if (can_queue(k, NFT_QUEUE_XT))
+            k->way = NFT_QUEUE_XT;
+    }
+    if (k->way == NFT_QUEUE_NONE)
+        log_info("this kernel has no packet queues: names with * open nothing");
+}
+
 int monitor_kernel_new(struct monitor_kernel **ret)
 {
     struct monitor_kernel *k = calloc(1, sizeof(*k));
     int r = k ? nl_new(NETLINK_NETFILTER, 0, &k->nl) : -ENOMEM;
 
     if (r == 0)
-        k->worker_fd = -1;
+        k->worker_fd = k->queue_fd = -1;
     if (r == 0)
         r = monitor_count_new(&k->count);
     if (r == 0)
@@ -87,6 +140,7 @@ int monitor_kernel_new(struct monitor_kernel **ret)
         return r;
     }
     probe_offload(k);
+    probe_queue(k);
     *ret = k;
     return 0;
 }
@@ -97,6 +151,8 @@ void monitor_kernel_free(struct monitor_kernel *k)
         return;
     monitor_count_free(k->count);
     nl_free(k->nl);
+    if (k->queue_fd >= 0)
+        close(k->queue_fd);
     free(k);
 }
 
@@ -108,6 +164,11 @@ uint32_t monitor_kernel_portid(const struct monitor_kernel *k)
 void monitor_kernel_worker(struct monitor_kernel *k, int fd)
 {
     k->worker_fd = fd;
+}
+
+int monitor_kernel_queue(const struct monitor_kernel *k)
+{
+    return k->way == NFT_QUEUE_NONE ? -1 : k->queue_fd;
 }
 
 /* ---- the flowtable ---- */
@@ -236,6 +297,7 @@ static int kernel_start(void *arg, struct fw_state *st)
         return r;
     recall_quotas(k, st);
     compile_base(b, st, k->offload);
+    compile_answers(b, st, 0, k->way);
     compile_names_missing(b, st->sets, io_now_ms());
     r = compile_sources(b, st->v, st->n);
     if (r < 0) {
@@ -363,6 +425,30 @@ static int kernel_set(void *arg, const struct fw_state *st, unsigned set,
     return after_cut(k, st, name, r, cut);
 }
 
+static int kernel_watch(void *arg, const struct fw_state *st, size_t had)
+{
+    struct monitor_kernel *k = arg;
+    struct nft *b;
+    int r = nft_new(FW_TABLE, &b);
+
+    if (r < 0)
+        return r;
+    compile_answers(b, st, had, k->way);
+    return commit(k, b, "answers");
+}
+
+static int kernel_pass(void *arg, uint32_t id, bool all)
+{
+    struct monitor_kernel *k = arg;
+
+    if (k->way == NFT_QUEUE_NONE)
+        return 0;
+    if (all)
+        return answer_queue_pass_all(k->queue_fd, k->last_passed + IDS_AHEAD);
+    k->last_passed = id;
+    return answer_queue_pass(k->queue_fd, id);
+}
+
 static uint64_t kernel_now_ms(void *arg)
 {
     (void)arg;
@@ -421,6 +507,8 @@ const struct monitor_ops MONITOR_KERNEL_OPS = {
     .set_dns = kernel_dns,
     .paths = kernel_paths,
     .set = kernel_set,
+    .watch = kernel_watch,
+    .pass = kernel_pass,
     .now_ms = kernel_now_ms,
     .device = kernel_device,
     .count_all = kernel_count_all,

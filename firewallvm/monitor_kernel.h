@@ -21,6 +21,9 @@ void monitor_kernel_free(struct monitor_kernel *k);
 /** Whose changes of the table are its own: see monitor_watch_new(). */
 uint32_t monitor_kernel_portid(const struct monitor_kernel *k);
 
+/** The queue of DNS answers that wait, to be read by somebody else.
+ *  @return descriptor, borrowed; -1 there is none */
+int monitor_kernel_queue(const struct monitor_kernel *k);
 /** Where answers go: the worker's socket, borrowed. */
 void monitor_kernel_worker(struct monitor_kernel *k, int fd);
 

@@ -209,6 +209,21 @@ static void offload(struct nft *b, uint8_t l4proto)
     nft_rule_end(b, r);
 }
 
+/* Answers of resolvers are not offloaded, so that the chain that makes some
+ * of them wait sees each. */
+static void keep_dns(struct nft *b, bool answers)
+{
+    struct nft_rule *r = nft_rule_begin(b, "pass");
+
+    nft_match_l4proto(r, IPPROTO_UDP);
+    if (answers)
+        nft_match_sport(r, FW_DNS_PORT, FW_DNS_PORT);
+    else
+        nft_match_dport(r, FW_DNS_PORT, FW_DNS_PORT);
+    nft_accept(r);
+    nft_rule_end(b, r);
+}
+
 static void fill_pass(struct nft *b, bool has_flowtable)
 {
     struct nft_rule *r;
@@ -216,6 +231,8 @@ static void fill_pass(struct nft *b, bool has_flowtable)
     if (has_flowtable) {
         nft_flowtable_add(b, FLOWTABLE);
         offload(b, IPPROTO_TCP);
+        keep_dns(b, false);
+        keep_dns(b, true);
         offload(b, IPPROTO_UDP);
     }
     r = nft_rule_begin(b, "pass");

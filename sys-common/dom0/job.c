@@ -420,22 +420,12 @@ static bool step_down(struct jobs *j, struct job *o)
 
 /* ---- rules ---- */
 
-static const char *source_status(const struct manager *m,
-                                 const struct job_source *s, const char *tree)
-{
-    char path[QDB_REC_PATH * 2];
-    int up = manager_find(m, s->netvm);
-
-    snprintf(path, sizeof(path), "%s/%s", tree, s->ip);
-    return up < 0 ? NULL : manager_status(m, (size_t)up, path);
-}
-
 static bool handled(const struct manager *m, const struct job_source *s)
 {
-    const char *now = source_status(m, s, "/qubes-firewall-handled");
+    int up = manager_find(m, s->netvm);
 
-    return now && strcmp(now, s->before) &&
-           source_status(m, s, "/sysqube-status/firewall");
+    return up >= 0 && m->qubes[up]->worker &&
+           worker_handled(m->qubes[up]->worker, s->ip, s->push);
 }
 
 /* A source whose qube or firewall ended meanwhile has nothing to wait for. */

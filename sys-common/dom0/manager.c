@@ -177,7 +177,7 @@ static void clean_up(struct manager *m, size_t index)
     manager_vif_detach(m, index);
     worker_free(q->worker);
     q->worker = NULL;
-    q->has_domid = q->active = q->vif_failed = q->held = false;
+    q->has_domid = q->active = q->vif_failed = false;
     q->domid = 0;
     manager_update(m);
     touch(m);
@@ -312,10 +312,8 @@ static int run_steps(struct manager *m, size_t index, const char **ret_step,
     r = usb_world_missing(m, index, why);
     if (r)
         return r;
-    /* its rules are in the netvm before the domain exists, but never an
-     * older list together with its interface */
-    q->held = manager_vif_must_wait(m, index);
-    q->active = !q->held;
+    /* its rules are in the netvm before the domain exists */
+    q->active = true;
     manager_update(m);
     *ret_step = "create the domain";
     r = create(m, index);
@@ -331,7 +329,7 @@ static int run_steps(struct manager *m, size_t index, const char **ret_step,
     }
     manager_update(m);
     *ret_step = "attach the network interface";
-    r = q->held ? 0 : manager_vif_attach(m, index);
+    r = manager_vif_must_wait(m, index) ? 0 : manager_vif_attach(m, index);
     if (!r) {
         *ret_step = "let the domain run";
         r = m->platform->ops->unpause(m->platform, q->domid);

@@ -43,8 +43,6 @@ struct qube {
     struct manager *m;
     enum qube_state state;
     bool active;     /* its rules and addresses are in force */
-    bool held;       /* runs, but its netvm may still have an older list of
-                      * it: until that is gone it is not active */
     bool has_domid;  /* a domain exists */
     bool vif;        /* attached to its netvm */
     bool vif_failed; /* not tried again until either side restarts */

@@ -50,9 +50,18 @@ void worker_free(struct worker *w);
 int worker_apply(struct worker *w, struct keyset *now);
 
 /** Write a key again although it has not changed: those who watch it in the
- *  VM act on it. Nothing while the whole state is yet to be sent.
+ *  VM act on it. Sent with the whole state if that is yet to be sent.
  *  @return 0; -ENOMEM */
 int worker_signal(struct worker *w, const char *path);
+
+/** Each write of a rule list's signal key /qubes-firewall/IP bears a number
+ *  that rises with each such write to this VM, and the VM reports it when that
+ *  list is in force.
+ *  @return that of the last write, also when it is not yet sent; 0: none */
+uint64_t worker_pushed(const struct worker *w, const char *ip);
+/** Has the VM reported the list of @p ip as of push number @p push or a later
+ *  one? */
+bool worker_handled(const struct worker *w, const char *ip, uint64_t push);
 
 /** Does the VM have the whole state? */
 bool worker_connected(const struct worker *w);

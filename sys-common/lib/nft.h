@@ -258,6 +258,15 @@ void nft_count_in_set(struct nft_rule *r, const char *set);
 /** nft_over_in_set() with a state of the rule's own. */
 void nft_over(struct nft_rule *r, enum nft_state_kind kind, uint64_t limit,
               uint32_t burst);
+/** How a kernel can hand packets to a queue. */
+enum nft_queue_way {
+    NFT_QUEUE_NONE = 0,
+    NFT_QUEUE_OWN = 1, /* nftables' own statement (CONFIG_NFT_QUEUE) */
+    NFT_QUEUE_XT = 2,  /* the target of iptables, which some kernels have
+                        * instead */
+};
+/** Hand the packet to queue @p num; without a listener it goes on. */
+void nft_queue(struct nft_rule *r, uint16_t num, enum nft_queue_way way);
 /** Hand the flow to a flowtable; does not match while it cannot be. */
 void nft_flow_add(struct nft_rule *r, const char *flowtable);
 /** The connection goes to this address and port (put nfproto and l4proto

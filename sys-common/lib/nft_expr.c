@@ -88,6 +88,11 @@ struct nftnl_expr *nft_expr_new(struct nft_rule *r, const char *name)
     return e;
 }
 
+void nft_rule_fail(struct nft_rule *r, int err)
+{
+    nft_fail(r->b, err);
+}
+
 void nft_expr_add(struct nft_rule *r, struct nftnl_expr *e)
 {
     nftnl_rule_add_expr(r->r, e);

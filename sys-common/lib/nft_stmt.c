@@ -11,6 +11,10 @@
 #include <libnftnl/object.h>
 #include <linux/netfilter.h>
 #include <linux/netfilter/nf_tables.h>
+#include <linux/netfilter/x_tables.h>
+#include <linux/netfilter/xt_NFQUEUE.h>
+#include <stdlib.h>
+#include <string.h>
 #include <sys/socket.h>
 
 #include "lib/nft_impl.h"
@@ -40,6 +44,46 @@ void nft_log(struct nft_rule *r, const char *prefix, uint16_t group,
     nftnl_expr_set_str(e, NFTNL_EXPR_LOG_PREFIX, prefix);
     nftnl_expr_set_u16(e, NFTNL_EXPR_LOG_GROUP, group);
     nftnl_expr_set_u32(e, NFTNL_EXPR_LOG_SNAPLEN, snaplen);
+    nft_expr_add(r, e);
+}
+
+static void queue_xt(struct nft_rule *r, uint16_t num)
+{
+    const struct xt_NFQ_info_v3 info = {
+        .queuenum = num, .queues_total = 1, .flags = NFQ_FLAG_BYPASS};
+    struct nftnl_expr *e = nft_expr_new(r, "target");
+    void *data;
+
+    if (!e)
+        return;
+    data = calloc(1, XT_ALIGN(sizeof(info)));
+    if (!data) {
+        nftnl_expr_free(e);
+        nft_rule_fail(r, -ENOMEM);
+        return;
+    }
+    memcpy(data, &info, sizeof(info));
+    nftnl_expr_set_str(e, NFTNL_EXPR_TG_NAME, "NFQUEUE");
+    nftnl_expr_set_u32(e, NFTNL_EXPR_TG_REV, 3);
+    /* It takes the memory over. */
+    nftnl_expr_set(e, NFTNL_EXPR_TG_INFO, data, XT_ALIGN(sizeof(info)));
+    nft_expr_add(r, e);
+}
+
+void nft_queue(struct nft_rule *r, uint16_t num, enum nft_queue_way way)
+{
+    struct nftnl_expr *e;
+
+    if (way == NFT_QUEUE_XT) {
+        queue_xt(r, num);
+        return;
+    }
+    e = nft_expr_new(r, "queue");
+    if (!e)
+        return;
+    nftnl_expr_set_u16(e, NFTNL_EXPR_QUEUE_NUM, num);
+    nftnl_expr_set_u16(e, NFTNL_EXPR_QUEUE_TOTAL, 1);
+    nftnl_expr_set_u16(e, NFTNL_EXPR_QUEUE_FLAGS, NFT_QUEUE_FLAG_BYPASS);
     nft_expr_add(r, e);
 }
 

@@ -11,6 +11,7 @@
 #include <stdint.h>
 
 #include "firewallvm/fw_state.h"
+#include "rules/fw_count.h"
 
 #define RECORD_BYTES 72 /* type, 3 zero bytes, count, body */
 #define RECORD_BODY_BYTES 64
@@ -31,6 +32,8 @@ enum record_type {
     RECORD_PATH = 9,   /* kind, path */
     RECORD_COUNT = 10, /* addr: its counters please; none: read them anew */
     RECORD_SET = 12,   /* set, count = addresses that follow */
+    RECORD_WATCH = 14, /* addr, on: DNS answers to it wait to be read */
+    RECORD_PASS = 15,  /* count = number of an answer that waited; on: all */
     RECORD_ELEMS = 13, /* count = n of elems[] */
     /* monitor to worker */
     RECORD_SYNCED = 65,    /* count = sources: answer to READY */
@@ -42,20 +45,6 @@ enum record_type {
     RECORD_COUNTS_OF = 69, /* ... any of these: count = n of counts[] ... */
     RECORD_COUNTED = 70,   /* ... and this: count = repairs so far */
 };
-
-/** What a qube has done since the table was made. */
-struct fw_totals {
-    uint64_t passed_packets, passed_bytes;
-    uint64_t blocked_packets, blocked_bytes;
-    uint32_t flows; /* tracked now */
-};
-
-/** What one rule has decided since its list was made. */
-struct fw_count {
-    uint16_t number; /* NNNN, or FW_COUNT_OF_POLICY */
-    uint64_t packets, bytes;
-};
-#define FW_COUNT_OF_POLICY 0xffffu
 
 /** A decoded record; only the fields named beside its type are set, all
  *  others are zero. */

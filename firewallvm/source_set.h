@@ -31,6 +31,7 @@ struct source {
     bool blocked;               /* its list is not in force */
     size_t n;                   /* rules in force */
     int unresolved;             /* as last told: number of a rule, or < 0 */
+    uint64_t push;              /* number dom0 gave its list; 0: none */
     bool flux;                  /* written to since its last signal */
     uint64_t flux_since_ms;
 };

@@ -13,6 +13,7 @@
 #include "firewallvm/worker_names.h"
 #include "firewallvm/worker_priv.h"
 #include "firewallvm/worker_qdb.h"
+#include "firewallvm/worker_see.h"
 #include "lib/err.h"
 #include "lib/io.h"
 #include "lib/log.h"
@@ -30,7 +31,7 @@ struct worker {
     struct loop *loop;
     struct loop_io *io;
     struct loop_timer *timer;
-    struct loop_io *clock_io;
+    struct loop_io *clock_io, *monitor_io;
     int clock_fd;       /* wall_clock_new() */
     uint64_t clock_for; /* what it is set to */
     struct fw_dns dns;
@@ -41,6 +42,7 @@ struct worker {
     bool starting;    /* the first whole state is not yet sent */
     struct worker_names *names;
     struct source_set sources;
+    struct worker_see *see;
 };
 
 /* Read a list as it is now, and when it has to be read again. */
@@ -69,7 +71,7 @@ static int start_list(struct worker *w, struct source *s, char *status)
 
     if (r == 0) {
         worker_names_take(w->names, s, &list);
-        r = worker_names_send(w->names, PRIVSEP_CHILD_FD, &list, false);
+        r = worker_names_send(w->names, PRIVSEP_CHILD_FD, s, &list, false);
     }
     if (r == 0)
         r = priv_send_list(PRIVSEP_CHILD_FD, &s->addr, &list);
@@ -186,6 +188,8 @@ static int start(struct worker *w)
     for (i = 0; i < w->sources.n && r == 0; i++)
         r = worker_qdb_report(w->qdb, &w->sources.v[i], rep->status[i], true);
     if (r == 0)
+        r = worker_see_start(w->see);
+    if (r == 0)
         log_info("started: %zu sources", w->sources.n);
     return r;
 }
@@ -209,6 +213,8 @@ static int drain(struct worker *w)
             w->paths_dirty[FW_PATH_INBOUND] = true;
         else if (strcmp(path, KEY_EDGE) == 0)
             w->paths_dirty[FW_PATH_EDGE] = true;
+        else if (strcmp(path, KEY_WATCH) == 0)
+            worker_see_watch(w->see);
         else if (!source_set_event(&w->sources, path, now_ms))
             log_warn("%s: no source", path);
     }
@@ -241,8 +247,12 @@ static int remove_source(struct worker *w, struct source *s)
     if (r == 0) {
         log_info("%s: gone", s->text);
         worker_names_forget(w->names, s);
-        r = worker_qdb_forget(w->qdb, s->text);
+        r = worker_see_forget(w->see, s);
+        if (r == 0)
+            r = worker_names_watch(w->names, PRIVSEP_CHILD_FD, s, true);
     }
+    if (r == 0)
+        r = worker_qdb_forget(w->qdb, s->text);
     if (r == 0 && s->named)
         r = worker_names_tidy(w->names, w->qdb, s);
     if (r == 0)
@@ -259,7 +269,7 @@ static int apply_list(struct worker *w, struct source *s,
     int r;
 
     worker_names_take(w->names, s, list);
-    r = worker_names_send(w->names, PRIVSEP_CHILD_FD, list, true);
+    r = worker_names_send(w->names, PRIVSEP_CHILD_FD, s, list, true);
     if (r == 0)
         r = priv_send_list(PRIVSEP_CHILD_FD, &s->addr, list);
     if (r == 0)
@@ -271,6 +281,9 @@ static int apply_list(struct worker *w, struct source *s,
         list->reason = err_text((int)rec.count);
         strcpy(list->where, "kernel");
         worker_names_forget(w->names, s);
+        r = worker_names_watch(w->names, PRIVSEP_CHILD_FD, s, true);
+        if (r < 0)
+            return r;
     }
     rule_source_status(list, s->unresolved, status);
     log_info("%s: %s", s->text, status);
@@ -416,6 +429,8 @@ static void work(struct worker *w)
     s = r == 0 ? source_set_next(&w->sources, io_now_ms()) : NULL;
     if (s)
         r = handle_source(w, s);
+    if (s && r == 0)
+        r = worker_names_run(w->names, PRIVSEP_CHILD_FD, w->qdb, &w->sources);
     if (r == 0)
         r = keep_time(w); /* what was just read may end at another time */
     if (r < 0) {
@@ -450,6 +465,22 @@ static void on_qdb(int fd, unsigned events, void *arg)
     work(arg);
 }
 
+/* Answers are read where they are waited for: what comes here is the
+ * monitor's end, or a mistake of its. (The kernel's signal at a parent's end
+ * does not reach another user.) */
+static void on_monitor(int fd, unsigned events, void *arg)
+{
+    struct worker *w = arg;
+    uint8_t bytes[RECORD_BYTES];
+    int r = privsep_recv(fd, bytes, sizeof(bytes));
+
+    (void)events;
+    if (r == -EAGAIN)
+        return;
+    log_err("worker ends: %s", err_text(r < 0 ? r : -EPROTO));
+    loop_stop(w->loop, 1);
+}
+
 static void on_clock(int fd, unsigned events, void *arg)
 {
     (void)fd;
@@ -460,6 +491,20 @@ static void on_clock(int fd, unsigned events, void *arg)
 static void on_timer(void *arg)
 {
     work(arg);
+}
+
+/* The monitor's first message brings the queue of answers, if there is one,
+ * for the resolver to read. */
+static int start_names(struct worker *w)
+{
+    CLEANUP_FD int queue_fd = -1;
+    int fd = -1;
+    char hello;
+
+    if (io_recv_fd(PRIVSEP_CHILD_FD, &hello, 1, &fd) != 1)
+        return -EPROTO;
+    queue_fd = fd;
+    return worker_names_new(queue_fd, &w->names);
 }
 
 static int set_up(struct worker *w)
@@ -478,7 +523,7 @@ static int set_up(struct worker *w)
         log_err("QubesDB: %s", err_text(r));
         return r;
     }
-    r = worker_names_new(&w->names);
+    r = start_names(w);
     if (r == 0)
         r = loop_new(&w->loop);
     if (r == 0)
@@ -488,10 +533,15 @@ static int set_up(struct worker *w)
     if (r == 0)
         r = worker_names_attach(w->names, w->loop, on_names, w);
     if (r == 0)
+        r = loop_io_new(w->loop, PRIVSEP_CHILD_FD, LOOP_READ, on_monitor, w,
+                        &w->monitor_io);
+    if (r == 0)
         r = wall_clock_new(&w->clock_fd);
     if (r == 0)
         r = loop_io_new(w->loop, w->clock_fd, LOOP_READ, on_clock, w,
                         &w->clock_io);
+    if (r == 0)
+        r = worker_see_new(w->loop, w->qdb, &w->sources, &w->see);
     if (r == 0)
         r = sandbox_enter(&SANDBOX);
     if (r < 0)

@@ -178,7 +178,7 @@ static int list_entry(const char *path, const char *val, size_t len, void *arg)
     return rule_source_add(a->list, text_of(path + a->prefix), value);
 }
 
-int worker_qdb_list(struct qdb *q, const struct source *s,
+int worker_qdb_list(struct qdb *q, struct source *s,
                     struct rule_source *ret_list, bool *ret_gone)
 {
     struct list_arg arg = {.list = ret_list};
@@ -195,6 +195,8 @@ int worker_qdb_list(struct qdb *q, const struct source *s,
     if (r < 0 && r != -ENOENT && r != -ENOBUFS)
         return r;
     *ret_gone = r == -ENOENT && !arg.any;
+    if (r < 0 || parse_u64(text_of(value), 1, UINT64_MAX, &s->push) < 0)
+        s->push = 0;
     r = read_limits(q, s->text, ret_list);
     rule_source_finish(ret_list);
     return r;
@@ -225,10 +227,12 @@ int worker_qdb_report(struct qdb *q, const struct source *s, const char *status,
     if (r < 0 || !asked)
         return r;
     snprintf(path, sizeof(path), HANDLED_PREFIX "%s", s->text);
-    r = read_short(q, path, value);
+    r = s->push ? 0 : read_short(q, path, value);
     if (r < 0)
         return r;
-    if (parse_u64(text_of(value), 0, UINT64_MAX - 1, &count) < 0)
+    if (s->push)
+        count = s->push - 1;
+    else if (parse_u64(text_of(value), 0, UINT64_MAX - 1, &count) < 0)
         count = 0;
     snprintf(value, sizeof(value), "%" PRIu64, count + 1);
     return write_key(q, HANDLED_PREFIX, s->text, value);

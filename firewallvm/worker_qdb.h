@@ -48,12 +48,13 @@ int worker_qdb_paths(struct qdb *q, enum fw_path_kind kind,
 int worker_qdb_names_config(struct qdb *q, struct names_config *ret);
 
 /** Read the list of one source, with its limits, into an initialised
- *  @p ret_list.
+ *  @p ret_list, and into @p s the number that dom0 gave this list.
  *  @param ret_gone  true when there is neither a rule nor a signal key */
-int worker_qdb_list(struct qdb *q, const struct source *s,
+int worker_qdb_list(struct qdb *q, struct source *s,
                     struct rule_source *ret_list, bool *ret_gone);
 
-/** Write the status key, then raise the handled counter. A key that cannot
+/** Write the status key, then the handled counter: the number that dom0 gave
+ *  the list, or one more than before if it gave none. A key that cannot
  *  be written (too long, database full) is logged and left.
  *  @param asked  false: dom0 did not ask, the counter stays */
 int worker_qdb_report(struct qdb *q, const struct source *s, const char *status,

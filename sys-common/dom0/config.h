@@ -31,7 +31,8 @@
 #define CONFIG_LINE_MAX 1024          /* one line of a file */
 #define CONFIG_FILE_MAX (1024 * 1024) /* one file */
 #define CONFIG_VALUE_MAX 3071         /* one QubesDB value, spec/qubesdb.md */
-#define CONFIG_QID_MAX 10000          /* spec/network.md, address plan */
+#define CONFIG_NO_METRICS "no"
+#define CONFIG_QID_MAX 10000 /* spec/network.md, address plan */
 
 enum config_platform { CONFIG_XEN, CONFIG_NETNS };
 
@@ -204,8 +205,9 @@ struct config_daemon {
     char run_dir[CONFIG_PATH_MAX];
     char state_dir[CONFIG_PATH_MAX];
     char socket[CONFIG_PATH_MAX];
-    char worker[CONFIG_PATH_MAX]; /* sysqube-qdb */
-    uint32_t memory_mib;          /* default of a qube */
+    char worker[CONFIG_PATH_MAX];  /* sysqube-qdb */
+    char metrics[CONFIG_PATH_MAX]; /* "": metrics.prom in run_dir */
+    uint32_t memory_mib;           /* default of a qube */
     uint32_t vcpus;
     bool check_images; /* compare sha256 before each start */
 };

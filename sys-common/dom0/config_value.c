@@ -382,6 +382,13 @@ static int set_worker(struct parser *ps, struct text v)
     return set_path(v, ps->d->worker);
 }
 
+static int set_metrics(struct parser *ps, struct text v)
+{
+    if (text_eq(v, CONFIG_NO_METRICS))
+        return text_copy(v, ps->d->metrics, sizeof(ps->d->metrics));
+    return set_path(v, ps->d->metrics);
+}
+
 static int set_check_images(struct parser *ps, struct text v)
 {
     unsigned k;
@@ -447,14 +454,14 @@ const struct key_def config_qube_keys[] = {
      "the name of a profile: 1 to 31 letters, digits, '_', '-', beginning "
      "with a letter; at most 64 of them"},
     {"Firewall", "Flows", false, config_set_flows, KEY_FLOWS,
-     "tracked connections, a decimal number from 1 to 1048576"},
+     "tracked connections, a decimal number from 1 to 1000000"},
     {"Firewall", "Rate", false, config_set_rate, KEY_RATE,
      "new connections a second, a decimal number from 1 to 1000000"},
     {"Firewall", "Burst", false, config_set_burst, KEY_BURST,
      "connections at once, a decimal number from 1 to 1000000"},
     {"Firewall", "Bandwidth", false, config_set_bandwidth, KEY_BANDWIDTH,
-     "bytes a second, as 2M: a decimal number, perhaps with K, M, G or T "
-     "(1024 each); 0: no limit"},
+     "bytes a second, as 2M: a decimal number, perhaps with K, M or G (1024 "
+     "each), at most 4000000000; 0: no limit"},
     {"Firewall", "Quota", false, config_set_quota, KEY_QUOTA,
      "bytes in all, as 10G: a decimal number, perhaps with K, M, G or T "
      "(1024 each); 0: no limit"},
@@ -477,6 +484,7 @@ const struct key_def config_daemon_keys[] = {
     {"Sysqube", "StateDir", false, set_state_dir, KEY_COUNT, WANT_PATH},
     {"Sysqube", "Socket", false, set_socket, KEY_COUNT, WANT_PATH},
     {"Sysqube", "Worker", false, set_worker, KEY_COUNT, WANT_PATH},
+    {"Sysqube", "Metrics", false, set_metrics, KEY_COUNT, "no, or " WANT_PATH},
     {"Sysqube", "CheckImages", false, set_check_images, KEY_COUNT, WANT_BOOL},
     {"Defaults", "Memory", false, set_memory, KEY_COUNT,
      "MiB as a decimal number from 16 to 1048576"},

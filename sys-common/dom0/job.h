@@ -35,11 +35,11 @@ int jobs_up(struct jobs *j, struct control_client *c,
 int jobs_down(struct jobs *j, struct control_client *c,
               struct config_qube *const *order, size_t n);
 
-/** A source whose rules changed, and its counter before that. */
+/** A source whose rules were pushed. */
 struct job_source {
     char netvm[CONFIG_NAME_MAX]; /* the firewall */
     char ip[IPADDR_TEXT_MAX];
-    char before[32]; /* "" for none */
+    uint64_t push; /* worker_pushed() */
 };
 
 /** Wait until the firewalls have handled the sources.

@@ -131,6 +131,8 @@ static void add_provider(struct keys_build *b, const struct keys_world *w,
     keys_put(b, "/qubes-netvm-secondary-dns", "%s", VIRTUAL_DNS_2);
     if (q->kind == KIND_FIREWALLVM)
         keys_put(b, "/qubes-service/qubes-firewall", "%s", "1");
+    if (q->kind == KIND_FIREWALLVM && w->watch)
+        keys_put(b, "/sysqube-firewall/watch", "%s", "1");
     add_connected(b, w, q);
 }
 

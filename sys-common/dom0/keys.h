@@ -51,6 +51,7 @@ struct keys_world {
     const struct config *cfg;   /* resolved */
     const struct keys_run *run; /* cfg->n entries */
     bool netns;                 /* write the vif identities */
+    bool watch;                 /* the firewalls shall count every second */
     uint64_t now_s;             /* expired rules are left out */
     const struct usb_plan *usb; /* NULL: no USB devices */
 };

@@ -69,6 +69,7 @@ int manager_desired(const struct manager *m, size_t index, struct keyset *ret)
     struct keys_world w = {.cfg = &m->cfg,
                            .run = run,
                            .netns = m->platform->ops->vif_keys,
+                           .watch = m->watch_until_ms != 0,
                            .now_s = (uint64_t)time(NULL),
                            .usb = m->usb};
 
@@ -98,6 +99,23 @@ void manager_update(struct manager *m)
         }
         (void)worker_apply(m->qubes[i]->worker, &set);
     }
+}
+
+void manager_watch(struct manager *m)
+{
+    bool was = m->watch_until_ms != 0;
+
+    m->watch_until_ms = io_now_ms() + MANAGER_WATCH_MS;
+    if (!was)
+        manager_update(m);
+}
+
+static void unwatch_due(struct manager *m)
+{
+    if (!m->watch_until_ms || io_now_ms() < m->watch_until_ms)
+        return;
+    m->watch_until_ms = 0;
+    manager_update(m);
 }
 
 const char *manager_status(const struct manager *m, size_t index,
@@ -159,7 +177,7 @@ static void clean_up(struct manager *m, size_t index)
     manager_vif_detach(m, index);
     worker_free(q->worker);
     q->worker = NULL;
-    q->has_domid = q->active = q->vif_failed = q->held = false;
+    q->has_domid = q->active = q->vif_failed = false;
     q->domid = 0;
     manager_update(m);
     touch(m);
@@ -294,10 +312,8 @@ static int run_steps(struct manager *m, size_t index, const char **ret_step,
     r = usb_world_missing(m, index, why);
     if (r)
         return r;
-    /* its rules are in the netvm before the domain exists, but never an
-     * older list together with its interface */
-    q->held = manager_vif_must_wait(m, index);
-    q->active = !q->held;
+    /* its rules are in the netvm before the domain exists */
+    q->active = true;
     manager_update(m);
     *ret_step = "create the domain";
     r = create(m, index);
@@ -313,7 +329,7 @@ static int run_steps(struct manager *m, size_t index, const char **ret_step,
     }
     manager_update(m);
     *ret_step = "attach the network interface";
-    r = q->held ? 0 : manager_vif_attach(m, index);
+    r = manager_vif_must_wait(m, index) ? 0 : manager_vif_attach(m, index);
     if (!r) {
         *ret_step = "let the domain run";
         r = m->platform->ops->unpause(m->platform, q->domid);
@@ -409,6 +425,7 @@ static void restart_due(struct manager *m, size_t index)
     if (!q->restart_at_ms || io_now_ms() < q->restart_at_ms ||
         (up >= 0 && m->qubes[up]->state != QUBE_RUNNING))
         return;
+    q->restarts_total++;
     if (manager_start(m, index))
         restart_later(m, index, 0);
 }
@@ -474,6 +491,7 @@ static void on_tick(void *arg)
         restart_due(m, i);
     if (m->next_expiry_s && (uint64_t)time(NULL) >= m->next_expiry_s)
         manager_update(m);
+    unwatch_due(m);
     manager_vif_converge(m);
     manager_usb_step(m);
     (void)loop_timer_start(m->tick, 500);

@@ -39,6 +39,8 @@ static const struct {
     [REQ_FW_RESET] = {"firewall-reset", M_QUBE},
     [REQ_FW_APPLY] = {"firewall-apply", M_QUBE | M_TEXT | M_WAS | M_FILE},
     [REQ_FW_RELOAD] = {"firewall-reload", M_NAMES},
+    [REQ_FW_COUNTS] = {"firewall-counts", M_NAMES},
+    [REQ_FW_LOG] = {"firewall-log", M_NAMES},
     [REQ_NETVM] = {"netvm", M_QUBE | M_NETVM},
     [REQ_FORWARD_LIST] = {"forward-list", 0},
     [REQ_FORWARD_ADD] = {"forward-add", M_QUBE | M_SELECT},

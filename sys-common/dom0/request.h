@@ -28,6 +28,8 @@ enum request_op {
     REQ_FW_RESET,
     REQ_FW_APPLY,
     REQ_FW_RELOAD,
+    REQ_FW_COUNTS,
+    REQ_FW_LOG,
     REQ_NETVM,
     REQ_FORWARD_LIST,
     REQ_FORWARD_ADD,

@@ -169,6 +169,15 @@ static void note_failure(struct usb_plan *p, const struct usb_att *a,
         h->until_ms = now_ms + ((uint64_t)USB_PLAN_RETRY_MS << h->tries++);
 }
 
+/* A USBVM that plugs and unplugs without end must not keep a qube busy. */
+static void note_gone(struct usb_plan *p, const struct usb_att *a,
+                      uint64_t now_ms)
+{
+    if (a->state != USB_ATT_ATTACHED ||
+        now_ms - a->since_ms < USB_PLAN_STABLE_MS)
+        need_hold(p, a)->until_ms = now_ms + USB_PLAN_RETRY_MS;
+}
+
 /* ---- ending ---- */
 
 static void end(struct usb_plan *p, struct usb_att *a, uint64_t now_ms,
@@ -183,6 +192,8 @@ static void end(struct usb_plan *p, struct usb_att *a, uint64_t now_ms,
     if (why == USB_END_FAILED || why == USB_END_TIMEOUT ||
         why == USB_END_CHANGED)
         note_failure(p, a, now_ms);
+    if (why == USB_END_GONE)
+        note_gone(p, a, now_ms);
     if (why == USB_END_USER)
         need_hold(p, a)->tries = USB_PLAN_TRIES;
     a->state = USB_ATT_CLOSING;
@@ -200,8 +211,8 @@ static bool is_same(const struct usb_fact_dev *d, const struct usb_att *a)
            memcmp(d->dev.hash, a->dev.hash, sizeof(a->dev.hash)) == 0;
 }
 
-/* What the USBVM says it lends is there, though nobody describes it: its
- * describing process may have been started anew. */
+/* What the USBVM says it lends is there, though nobody describes it in full:
+ * its describing process may have been started anew. */
 static bool is_lent(const struct usb_facts *f, const struct usb_att *a)
 {
     struct usb_link_state s;
@@ -219,7 +230,7 @@ static bool check_sides(struct usb_plan *p, struct usb_att *a,
     const struct usb_fact_dev *d = dev_at(f, a->backend, &a->port);
     struct usb_ruling r;
 
-    if (d)
+    if (d && d->known)
         a->d = d->d;
     if (!q || !q->policy) {
         end(p, a, f->now_ms, USB_END_QUBE, "the qube ended");
@@ -227,7 +238,8 @@ static bool check_sides(struct usb_plan *p, struct usb_att *a,
         end(p, a, f->now_ms, USB_END_USBVM, "%s ended", a->usbvm);
     } else if (!d && !u->unseen && !is_lent(f, a)) {
         end(p, a, f->now_ms, USB_END_GONE, "it was unplugged");
-    } else if (d && !is_same(d, a) && (d->known || !u->unseen)) {
+    } else if (d && !is_same(d, a) &&
+               (d->known || d->d.malformed || (!u->unseen && !is_lent(f, a)))) {
         end(p, a, f->now_ms, USB_END_CHANGED,
             "it was reset or says something else of itself");
     } else {
@@ -515,12 +527,16 @@ static void prune(struct usb_plan *p, const struct usb_facts *f)
             p->linger[i] = p->linger[--p->n_linger];
     }
     for (size_t i = 0; i < p->n_hold;) {
-        const struct hold *h = &p->hold[i];
+        struct hold *h = &p->hold[i];
+        bool there = dev_at(f, h->backend, &h->port) != NULL;
 
-        if (running(f, h->qube, h->client) && dev_at(f, h->backend, &h->port))
+        if (!there)
+            h->tries = 0; /* what is plugged in next is another one */
+        if (running(f, h->qube, h->client) &&
+            (there || f->now_ms < h->until_ms))
             i++;
         else
-            p->hold[i] = p->hold[--p->n_hold];
+            drop_hold(p, h);
     }
 }
 

@@ -55,7 +55,7 @@ static void sees_unlink(const struct usbip_pdu *p)
         urbs[i].used = false;
         return;
     }
-    MUST(p->status == 0);
+    MUST(p->status == 0 || p->status == -ECONNRESET); /* ignored */
 }
 
 static void sees_submit(const struct usbip_pdu *p, const struct usb_reply *r)
@@ -155,7 +155,11 @@ static bool take_request(struct cur *in)
         !remember(&p, cur_of(descs, n), body.packets))
         return false;
     v = usb_client_cmd(client, head, cur_of(descs, n), &ch, &rep);
-    MUST(v == USB_PASS || v == USB_ANSWER || v == USB_CLOSE);
+    MUST(v == USB_PASS || v == USB_ANSWER || v == USB_DROP || v == USB_CLOSE);
+    if (v == USB_DROP) { /* unlinked before it came */
+        MUST(p.command == USBIP_CMD_SUBMIT && find(p.seqnum));
+        find(p.seqnum)->used = false;
+    }
     for (size_t i = 0; v == USB_ANSWER && i < rep.n; i++)
         kernel_sees(&rep.r[i]);
     return v != USB_CLOSE;

@@ -89,7 +89,8 @@ def traces(chain, at, name="work"):
         for part in ("desired", "status"):
             found += [k for k, v in told[part].items()
                       if ip in (k + " " + v).replace("/", " ").split()
-                      and not k.startswith("/connected-ips")]
+                      and not k.startswith("/connected-ips")
+                      and "/firewall-log/" not in k]
         pid = chain.qube(at)["pid"]
         for table in ("sysqube-firewall", "sysqube-vif"):
             text = sh(f"nft list table inet {table}", pid, check=False)

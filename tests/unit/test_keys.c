@@ -174,7 +174,7 @@ static void test_desired(void **state)
     struct keys_run run[N] = {[NET] = {true, true, 1, 0},
                               [FW] = {true, true, 2, 0},
                               [WORK] = {true, true, 9, 0}};
-    struct keys_world w = {&c, run, true, 5000, NULL};
+    struct keys_world w = {.cfg = &c, .run = run, .netns = true, .now_s = 5000};
 
     (void)state;
     make(&c);
@@ -192,7 +192,7 @@ static void test_variants(void **state)
     struct config c;
     struct keys_run run[N] = {
         [WORK] = {true, false, 0, 0}, [V4ONLY] = {true, true, 5, 0}};
-    struct keys_world w = {&c, run, false, 999, NULL};
+    struct keys_world w = {.cfg = &c, .run = run, .now_s = 999};
     struct keyset s = {0};
 
     (void)state;
@@ -275,7 +275,7 @@ static void test_paths(void **state)
 {
     struct config c;
     struct keys_run run[PATHS] = {0};
-    struct keys_world w = {&c, run, false, 0, NULL};
+    struct keys_world w = {.cfg = &c, .run = run};
     struct keyset s = {0};
 
     (void)state;

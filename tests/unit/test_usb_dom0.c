@@ -339,13 +339,16 @@ static void write_config(void)
 
 static int set_up(void **state)
 {
-    static const struct platform_ops *const bodies[] = {&platform_fake, NULL};
+    static struct platform_ops patient;
+    static const struct platform_ops *const bodies[] = {&patient, NULL};
     struct control_handler h;
     struct manager_error err = {0};
     struct problems p = {0};
     char path[256];
 
     (void)state;
+    patient = platform_fake; /* how long a boot takes is not tested here */
+    patient.boot_ms = patient.ready_ms = 30000;
     fake = (struct fake){0};
     env = calloc(1, sizeof(*env));
     snprintf(env->dir, sizeof(env->dir), "/tmp/sq-usb-XXXXXX");

@@ -10,10 +10,22 @@ import guest
 
 BUILD = os.environ.get("BUILD", os.path.join(guest.TOP, "build"))
 LIMIT_S = 1500
-TOOLS = ["tool/testusb", "tool/usbwire", "tool/usbperf"]
+PROGRAMS = """tool/testusb tool/usbwire tool/usbperf tool/usbreset
+    tool/usb_hostile tool/qdbdom0 bin/usb-broker bin/usb-probe bin/usb-export
+    bin/usb-import bin/sysqube-usb bin/qdbd bin/qdb bin/sysqube-qdb""".split()
 SCENES = {
     # the harness and the kernel's own USB/IP, which ours is held against
     "kernel": "WAYS='direct pair relay'\n. /matrix.sh\n",
+    # the same over ours
+    "ours": ". /ours.sh\nWAYS='direct ours'\n. /matrix.sh\n",
+    # every way a loan ends, and a hundred rounds
+    "life": ". /ours.sh\n. /life.sh\n",
+    # what a grant lets through
+    "grants": ". /ours.sh\n. /grants.sh\n",
+    # a reset in the qube is one of the device
+    "reset": ". /ours.sh\n. /reset.sh\n",
+    # a hostile qube against usb-export, a hostile USBVM against usb-import
+    "hostile": ". /ours.sh\n. /hostile.sh\n",
 }
 
 
@@ -37,7 +49,7 @@ def main():
     report = Report()
     for name in sys.argv[1:] or SCENES:
         print(f"# scene {name}")
-        kernel, initrd = guest.make(BUILD, TOOLS, SCENES[name])
+        kernel, initrd = guest.make(BUILD, PROGRAMS, SCENES[name])
         report.done = False
         took = guest.boot(kernel, initrd, LIMIT_S, report.line)
         print(f"# scene {name}: {took:.0f} s")

@@ -16,6 +16,7 @@
 #define QUEUED_MAX ((size_t)4 << 20)
 /* Blocks are powers of two: quota, answers, and the rounding. */
 #define POOL_MAX ((size_t)48 << 20)
+#define PAGES_MIN 16384u /* below this a copy is cheaper than pages */
 #define STUCK_TICKS 3
 #define REPLIES_MAX 2
 
@@ -54,10 +55,12 @@ struct export_conn {
     void *arg;
     struct usb_server *server;
     struct usb_pool *pool;
+    struct usb_pool_backing backing;
     struct chan chan[USB_CHANNELS];
     struct usb_end_item hello;
     bool attached;
     bool ended;
+    enum usb_reason broken; /* the rule that ended it */
     uint64_t in, out, completions, seen_completions;
     struct usb_latency latency;
 };
@@ -424,9 +427,10 @@ static void on_closed(int err, void *arg)
     struct chan *ch = arg;
 
     if (err == -EPROTO) {
+        ch->c->broken = usb_server_reason(ch->c->server);
         log_err("%s channel: refused: %s",
                 ch->which == USB_CHANNEL_CONTROL ? "control" : "bulk",
-                usb_reason_name(usb_server_reason(ch->c->server)));
+                usb_reason_name(ch->c->broken));
         end_with(ch->c, EXPORT_WHY_PROTOCOL);
         return;
     }
@@ -456,6 +460,22 @@ static const struct export_dev_ops dev_ops = {
     .gone = on_gone,
     .configured = on_configured,
 };
+
+/* Payloads lie in memory of usbfs: what the device sends is copied once, from
+ * there into the channel. */
+static void *take_pages(size_t len, void *arg)
+{
+    struct export_conn *c = arg;
+
+    return export_dev_memory(c->conf.dev, len);
+}
+
+static void give_pages(void *p, size_t len, void *arg)
+{
+    struct export_conn *c = arg;
+
+    export_dev_memory_free(c->conf.dev, p, len);
+}
 
 static void hello_sent(struct usb_end_item *item, void *arg)
 {
@@ -506,6 +526,11 @@ int export_conn_new(struct loop *loop, const struct export_conn_config *config,
         r = export_dev_open(config->dev, loop, config->fd, &dev_ops, c);
     if (r == 0)
         r = export_dev_limit(c->conf.dev, config->claim);
+    if (r == 0) {
+        c->backing =
+            (struct usb_pool_backing){PAGES_MIN, take_pages, give_pages, c};
+        usb_pool_back(c->pool, &c->backing);
+    }
     if (r == 0)
         r = open_ends(c, loop, v);
     if (r < 0) {
@@ -543,6 +568,7 @@ void export_conn_stat(struct export_conn *c, struct usb_export_rec *rec)
 
     rec->in = c->in;
     rec->out = c->out;
+    rec->broken = c->broken;
     rec->flight = usb_server_flight(c->server, USB_CHANNEL_CONTROL) +
                   usb_server_flight(c->server, USB_CHANNEL_BULK);
     rec->p50us = usb_latency_at(&c->latency, 500);

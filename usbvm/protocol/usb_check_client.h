@@ -42,8 +42,8 @@ enum usb_verdict usb_client_cmd_head(struct usb_client *c,
 /** Check the whole PDU and remember the request.
  *  @param head       PASS: mended in place (padding, flags), to be sent
  *  @param ret_reply  ANSWER: to be written to vhci (no such endpoint,
- *                    unlink of a request that was answered already)
- *  @return PASS, ANSWER, CLOSE */
+ *                    unlink of a request that is not in flight)
+ *  @return PASS, ANSWER, DROP (a request whose unlink came before it), CLOSE */
 enum usb_verdict usb_client_cmd(struct usb_client *c,
                                 uint8_t head[USBIP_HEADER_BYTES],
                                 struct cur descs, enum usb_channel *ret_channel,

@@ -92,10 +92,18 @@ disk_there() { until_true disk_ready "$1" && DISK=/dev/$(disk_of "$1"); }
 #   direct  no way at all: the device itself
 #   pair    usbip-host and vhci, one socket pair
 #   relay   usbip-host and vhci, two processes between them
+#   ours    usb-export and usb-import (ours.sh), started when first wanted
 reach() {
     case $1 in
     direct) CLIENT=$2 ;;
+    ours)
+        [ -S "$QA" ] || ours_start
+        ours_attach "$(basename "$2")" && until_true has_device $VHCI ||
+            return 1
+        CLIENT=$SEEN
+        ;;
     *)
+        until_true bound "$2" # no unbinding while its driver still begins
         host_take "$(basename "$2")"
         if [ "$1" = pair ]; then
             usbwire pair "$(basename "$2")" > /tmp/wire || return 1
@@ -108,10 +116,19 @@ reach() {
     esac
     until_true bound "$CLIENT"
 }
+# gadget_reached WAY: reach the gadget when it is there
+plugged() { source=$(device_of $DUMMY) && [ -n "$source" ]; }
+gadget_reached() { until_true plugged && reach "$1" "$source"; }
 vhci_port() { cut -d' ' -f2 /tmp/wire; }
 # leave WAY SOURCE: the client lets go; the device goes back to its host
 leave() {
-    [ "$1" != direct ] || return 0
+    case $1 in
+    direct) return 0 ;;
+    ours)
+        ours_detach "$(basename "$2")" && until_true gone "$CLIENT"
+        return
+        ;;
+    esac
     echo "$(vhci_port)" > $VHCI/detach
     until_true gone "$CLIENT"
     [ "$1" != relay ] || wait

@@ -70,44 +70,35 @@ storage() {
     check "$1: what is written is there" same "$got" "$(sum_of < /tmp/new)"
 }
 
+# source_sink WAY
 source_sink() {
     gadget 0x0525 0xa4a0 SourceSink.0
     plug
-    check "the source/sink gadget appears" until_true has_device $DUMMY ||
-        return
-    source=$SEEN
-    for way in $WAYS; do
-        check "$way: usbtest has the gadget" reach "$way" "$source" || continue
-        case $way in
-        direct) matrix direct 1 ;;
-        pair | relay) matrix "$way" 0 ;;
-        *) matrix "$way" 24 ;;
-        esac
-        [ "$way" = direct ] ||
-            check "$way: the same tests ran" as_directly "$way"
-        check "$way: it lets go" leave "$way" "$source"
-    done
+    check "$1: usbtest has the source/sink gadget" gadget_reached "$1" || return
+    case $1 in
+    direct) matrix direct 1 ;;
+    pair | relay) matrix "$1" 0 ;;
+    *) matrix "$1" 24 ;;
+    esac
+    [ "$1" = direct ] || check "$1: the same tests ran" as_directly "$1"
+    check "$1: it lets go" leave "$1" "$source"
     unplug
     gadget_end
 }
-disk_gadget() {
+# disks WAY
+disks() {
     dd if=/dev/urandom of=/tmp/disk bs=64k count=128 2>/dev/null
     gadget 0x0525 0xa4a5 mass_storage.0
     echo /tmp/disk > $GADGET/functions/mass_storage.0/lun.0/file
     plug
-}
-disks() {
-    disk_gadget
-    check "the disk gadget appears" until_true has_device $DUMMY || return
-    source=$SEEN
-    for way in $WAYS; do
-        reach "$way" "$source"
-        storage "$way"
-        check "$way: it lets go" leave "$way" "$source"
-    done
+    gadget_reached "$1" && storage "$1"
+    check "$1: it lets go" leave "$1" "$source"
     unplug
     gadget_end
 }
-source_sink
-disks
+for way in $WAYS; do
+    source_sink "$way"
+    disks "$way"
+done
+tail -n 5 /tmp/broker /tmp/client 2>/dev/null | sed 's/^/# /'
 check "the kernel's log holds no fault" kernel_is_calm

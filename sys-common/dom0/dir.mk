@@ -15,7 +15,8 @@ $(eval $(call library,dom0pure,$(addprefix $(D0)/,config.c config_value.c \
   $(D0_USB_PURE) $(D0_SEE_PURE))))
 # Files and sockets of both programs.
 $(eval $(call library,dom0,$(addprefix $(D0)/,config_load.c image.c \
-  control.c job.c manager.c manager_config.c manager_vif.c platform.c report.c \
+  control.c job.c manager.c manager_config.c manager_state.c \
+  manager_vif.c platform.c report.c \
   path_serve.c rules_edit.c serve.c usb_edit.c usb_error.c usb_op.c usb_report.c \
   usb_serve.c usb_world.c worker.c platform_netns.c netns_child.c \
   netns_console.c netns_link.c $(D0_SEE))))

@@ -20,6 +20,8 @@ SCENES = {
     "ours": ". /ours.sh\nWAYS='direct ours'\n. /matrix.sh\n",
     # every way a loan ends, and a hundred rounds
     "life": ". /ours.sh\n. /life.sh\n",
+    # QEMU's devices: keyboard, serial, net, card reader, sound
+    "devices": ". /ours.sh\n. /devices.sh\n",
     # what a grant lets through
     "grants": ". /ours.sh\n. /grants.sh\n",
 }

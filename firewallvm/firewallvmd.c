@@ -9,16 +9,16 @@
 #include <stdlib.h>
 #include <string.h>
 #include <linux/capability.h>
-#include <linux/netlink.h>
 
+#include "firewallvm/log_main.h"
 #include "firewallvm/monitor.h"
 #include "firewallvm/monitor_kernel.h"
+#include "firewallvm/resolver.h"
 #include "firewallvm/worker.h"
 #include "lib/err.h"
 #include "lib/log.h"
 #include "lib/loop.h"
 #include "lib/mem.h"
-#include "lib/nl.h"
 #include "lib/privsep.h"
 #include "lib/sandbox.h"
 
@@ -29,7 +29,7 @@
 
 struct daemon {
     struct loop *loop;
-    struct nl *nl;
+    struct monitor_kernel *kernel;
     struct monitor *monitor;
     int worker_fd;
     pid_t worker_pid;
@@ -38,15 +38,13 @@ struct daemon {
 /* @return 1 a record was taken; 0 none there; -errno */
 static int take_one(struct daemon *d)
 {
-    uint8_t rec[RECORD_BYTES], answer[RECORD_BYTES];
+    uint8_t rec[RECORD_BYTES];
     int r = privsep_recv(d->worker_fd, rec, sizeof(rec));
 
     if (r == -EAGAIN)
         return 0;
     if (r == 0)
-        r = monitor_take(d->monitor, rec, answer);
-    if (r == 1)
-        r = privsep_send(d->worker_fd, answer, sizeof(answer));
+        r = monitor_take(d->monitor, rec);
     return r < 0 ? r : 1;
 }
 
@@ -111,11 +109,9 @@ static int set_up(struct daemon *d)
     struct loop_io *io;
     int r;
 
-    r = step(nl_new(NETLINK_NETFILTER, 0, &d->nl), "netlink");
+    r = step(monitor_kernel_new(&d->kernel), "nftables");
     if (r == 0)
-        r = step(monitor_kernel_guard(d->nl), "guard");
-    if (r == 0)
-        r = step(monitor_new(&MONITOR_KERNEL_OPS, d->nl, &d->monitor),
+        r = step(monitor_new(&MONITOR_KERNEL_OPS, d->kernel, &d->monitor),
                  "monitor");
     if (r == 0)
         r = step(loop_new(&d->loop), "loop");
@@ -125,6 +121,8 @@ static int set_up(struct daemon *d)
         r = step(loop_sig_new(d->loop, SIGINT, on_term, d, &sig), "signal");
     if (r == 0)
         r = step(start_worker(d), "worker");
+    if (r == 0)
+        monitor_kernel_worker(d->kernel, d->worker_fd);
     if (r == 0)
         r = step(
             loop_io_new(d->loop, d->worker_fd, LOOP_READ, on_worker, d, &io),
@@ -161,6 +159,14 @@ int main(int argc, char *argv[])
     if (argc == 2 && strcmp(argv[1], WORKER_ARG) == 0) {
         log_init("firewallvmd-worker", LOG_LEVEL_INFO);
         return worker_main();
+    }
+    if (argc == 2 && strcmp(argv[1], RESOLVER_ARG) == 0) {
+        log_init("firewallvmd-resolver", LOG_LEVEL_INFO);
+        return resolver_main();
+    }
+    if (argc == 2 && strcmp(argv[1], LOG_ARG) == 0) {
+        log_init("firewallvmd-log", LOG_LEVEL_INFO);
+        return log_main();
     }
     r = options(argc, argv);
     if (r >= 0)

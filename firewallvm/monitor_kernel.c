@@ -1,21 +1,36 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /* nftables transactions and the flow cut behind struct monitor_ops. effect.
- * Fed by monitor.c with checked lists. Logs what the kernel refused. */
+ * Fed by monitor.c with checked state. Logs what the kernel refused. */
 #include "firewallvm/monitor_kernel.h"
 
+#include <poll.h>
 #include <stdlib.h>
+#include <string.h>
 #include <sys/socket.h>
 
-#include "firewallvm/flow_cut.h"
+#include "firewallvm/flow_judge.h"
+#include "firewallvm/monitor_count.h"
+#include "firewallvm/name_compile.h"
 #include "firewallvm/rule_compile.h"
 #include "lib/err.h"
+#include "lib/io.h"
 #include "lib/log.h"
 #include "lib/nft.h"
+#include "lib/privsep.h"
 
-static int commit(struct nl *nl, struct nft *b, const char *what)
+#define ANSWER_TIMEOUT_MS 5000
+
+struct monitor_kernel {
+    struct nl *nl;
+    int worker_fd;
+    bool offload; /* the kernel has flowtables */
+    struct monitor_count *count;
+};
+
+static int commit(struct monitor_kernel *k, struct nft *b, const char *what)
 {
     unsigned msg = 0;
-    int r = nft_commit(b, nl, &msg);
+    int r = nft_commit(b, k->nl, &msg);
 
     if (r < 0)
         log_warn("%s: message %u refused: %s", what, msg, err_text(r));
@@ -23,7 +38,7 @@ static int commit(struct nl *nl, struct nft *b, const char *what)
     return r;
 }
 
-int monitor_kernel_guard(struct nl *nl)
+static int guard(struct monitor_kernel *k)
 {
     struct nft *b;
     int r = nft_new(FW_TABLE, &b);
@@ -31,21 +46,132 @@ int monitor_kernel_guard(struct nl *nl)
     if (r < 0)
         return r;
     compile_guard(b);
-    return commit(nl, b, "guard");
+    return commit(k, b, "guard");
 }
 
-/* One transaction, and then the flows that it leaves no right to live.
- * b: used up; src: flows of this source only, or NULL */
-static int commit_and_cut(struct nl *nl, struct nft *b, const char *what,
-                          const struct ipaddr *src, flow_cut_fn must_end,
-                          void *arg)
+/* A kernel may be without flowtables: one is made and undone. */
+static void probe_offload(struct monitor_kernel *k)
 {
-    unsigned cut = 0;
-    int r = commit(nl, b, what);
+    struct nft *b;
+
+    if (nft_new(FW_TABLE "-probe", &b) < 0)
+        return;
+    nft_table_reset(b);
+    nft_flowtable_add(b, "probe");
+    nft_chain_add(b, "probe");
+    struct nft_rule *r = nft_rule_begin(b, "probe");
+    nft_flow_add(r, "probe");
+    nft_rule_end(b, r);
+    nft_table_drop(b);
+    k->offload = nft_commit(b, k->nl, NULL) == 0;
+    if (!k->offload)
+        log_info("this kernel has no flowtables: flows are not offloaded");
+    nft_free(b);
+}
+
+int monitor_kernel_new(struct monitor_kernel **ret)
+{
+    struct monitor_kernel *k = calloc(1, sizeof(*k));
+    int r = k ? nl_new(NETLINK_NETFILTER, 0, &k->nl) : -ENOMEM;
+
+    if (r == 0)
+        k->worker_fd = -1;
+    if (r == 0)
+        r = monitor_count_new(&k->count);
+    if (r == 0)
+        r = guard(k);
+    if (r < 0) {
+        monitor_kernel_free(k);
+        return r;
+    }
+    probe_offload(k);
+    *ret = k;
+    return 0;
+}
+
+void monitor_kernel_free(struct monitor_kernel *k)
+{
+    if (!k)
+        return;
+    monitor_count_free(k->count);
+    nl_free(k->nl);
+    free(k);
+}
+
+void monitor_kernel_worker(struct monitor_kernel *k, int fd)
+{
+    k->worker_fd = fd;
+}
+
+/* ---- the flowtable ---- */
+/* @return 0, or what the kernel says */
+static int tell_devices(struct monitor_kernel *k, const char *const *names,
+                        bool del)
+{
+    struct nft *b;
+    int r = nft_new(FW_TABLE, &b);
 
     if (r < 0)
         return r;
-    r = flow_cut(nl, src, must_end, arg, &cut);
+    compile_devices(b, names, del);
+    r = nft_commit(b, k->nl, NULL);
+    nft_free(b);
+    return r;
+}
+
+static void tell_device(struct monitor_kernel *k, const char *name, bool del)
+{
+    const char *names[2] = {name, NULL};
+    int r = tell_devices(k, names, del);
+
+    if (r < 0)
+        log_debug("%s: flowtable: %s", name, err_text(r));
+}
+
+/* Together if that works; a device that has just gone must not hinder the
+ * others. */
+static void join_all(struct monitor_kernel *k, const struct fw_state *st)
+{
+    const char *names[NFT_DEVICES_MAX + 1];
+    size_t i, n, at;
+
+    for (at = 0; at < st->n_devices; at += n) {
+        for (n = 0; n < NFT_DEVICES_MAX && at + n < st->n_devices; n++)
+            names[n] = st->device[at + n];
+        names[n] = NULL;
+        if (tell_devices(k, names, false) == 0)
+            continue;
+        for (i = 0; i < n; i++)
+            tell_device(k, names[i], false);
+    }
+}
+
+/* What is offloaded does not ask whether its flow is still tracked, so with
+ * any flow that ends the flowtable is made anew; flows that live come back
+ * to it with their next packet. */
+static int end_offloaded(struct monitor_kernel *k, const struct fw_state *st)
+{
+    struct nft *b;
+    int r;
+
+    if (!k->offload)
+        return 0;
+    r = nft_new(FW_TABLE, &b);
+    if (r < 0)
+        return r;
+    compile_offload_reset(b);
+    r = commit(k, b, "flowtable");
+    if (r == 0)
+        join_all(k, st);
+    return r;
+}
+
+/* @param r  result of the flow cut, @p cut flows */
+static int after_cut(struct monitor_kernel *k, const struct fw_state *st,
+                     const char *what, int r, unsigned cut)
+{
+    if (r == 0 && cut > 0)
+        r = end_offloaded(k, st);
     if (r < 0)
         log_warn("%s: flows not cut: %s", what, err_text(r));
     else if (cut > 0)
@@ -53,113 +179,195 @@ static int commit_and_cut(struct nl *nl, struct nft *b, const char *what,
     return r;
 }
 
-/* ---- which flows end ---- */
-struct judge {
-    const struct fw_source *v;
-    size_t n;
-    const struct fw_dns *dns;
-};
-
-static bool is_blocked(const struct fw_source *s, const struct fw_dns *dns,
-                       const struct flow *f)
-{
-    return rule_eval(s->v, s->n, s->policy, dns, &f->packet, NULL) == FW_DROP;
-}
-
-static bool is_loopback(const struct ipaddr *a)
-{
-    static const struct ipaddr one6 = {.family = AF_INET6, .b = {[15] = 1}};
-
-    return (a->family == AF_INET && a->b[0] == 127) || ipaddr_eq(a, &one6);
-}
-
-/* After a start: a flow of a source that has no list ends as well. Flows of
- * the VM itself lose nothing by it: its next packet is tracked anew. */
-static bool ends_at_start(const struct flow *f, void *arg)
-{
-    const struct judge *j = arg;
-    size_t i;
-
-    if (is_loopback(&f->src))
-        return false;
-    for (i = 0; i < j->n; i++)
-        if (ipaddr_eq(&j->v[i].addr, &f->src))
-            return is_blocked(&j->v[i], j->dns, f);
-    return true;
-}
-
-static bool ends_by_list(const struct flow *f, void *arg)
-{
-    const struct judge *j = arg;
-
-    return is_blocked(j->v, j->dns, f);
-}
-
-static bool ends_always(const struct flow *f, void *arg)
-{
-    (void)f;
-    (void)arg;
-    return true;
-}
-
 /* ---- struct monitor_ops ---- */
-static int kernel_start(void *arg, const struct fw_source *v, size_t n,
-                        const struct fw_dns *dns, bool snat)
+static int kernel_start(void *arg, struct fw_state *st)
 {
-    struct judge judge = {.v = v, .n = n, .dns = dns};
-    struct nl *nl = arg;
+    struct monitor_kernel *k = arg;
+    unsigned cut = 0;
     struct nft *b;
     size_t i;
     int r = nft_new(FW_TABLE, &b);
 
     if (r < 0)
         return r;
-    compile_base(b, dns, snat);
-    for (i = 0; i < n; i++)
-        compile_source(b, &v[i], true);
-    return commit_and_cut(nl, b, "start", NULL, ends_at_start, &judge);
+    compile_base(b, st, k->offload);
+    compile_names_missing(b, st->sets, io_now_ms());
+    for (i = 0; i < st->n && r == 0; i++)
+        r = compile_source(b, &st->v[i], NULL);
+    if (r < 0) {
+        nft_free(b);
+        return r;
+    }
+    r = commit(k, b, "start");
+    if (r < 0)
+        return r;
+    if (k->offload)
+        join_all(k, st);
+    r = flow_judge_all(k->nl, st, &cut);
+    return after_cut(k, st, "start", r, cut);
 }
 
-static int kernel_apply(void *arg, const struct fw_source *s, bool is_new,
-                        const struct fw_dns *dns)
+static int kernel_apply(void *arg, const struct fw_state *st,
+                        struct fw_source *s, const struct fw_source *old)
 {
-    struct judge judge = {.v = s, .n = 1, .dns = dns};
+    struct monitor_kernel *k = arg;
     char name[FW_CHAIN_MAX];
-    struct nl *nl = arg;
+    unsigned cut = 0;
     struct nft *b;
     int r = nft_new(FW_TABLE, &b);
 
     if (r < 0)
         return r;
-    compile_chain_name(&s->addr, name);
-    compile_source(b, s, is_new);
-    return commit_and_cut(nl, b, name, &s->addr, ends_by_list, &judge);
+    compile_chain_name('q', &s->addr, name);
+    compile_names_missing(b, st->sets, io_now_ms());
+    r = compile_source(b, s, old);
+    compile_names_needless(b, st->sets);
+    if (r < 0) {
+        nft_free(b);
+        return r;
+    }
+    r = commit(k, b, name);
+    if (r < 0 || !old)
+        return r; /* no flow of a source without a list is tracked */
+    r = flow_judge_source(k->nl, st, s, &cut);
+    return after_cut(k, st, name, r, cut);
 }
 
-static int kernel_remove(void *arg, const struct ipaddr *addr)
+static void remove_traces(struct monitor_kernel *k, const struct ipaddr *addr)
 {
+    struct nft *b;
+    unsigned i;
+
+    for (i = 0; i < FW_TRACES; i++) {
+        if (nft_new(FW_TABLE, &b) < 0)
+            return;
+        compile_trace_del(b, addr, i);
+        nft_commit(b, k->nl, NULL); /* -ENOENT: it has gone by itself */
+        nft_free(b);
+    }
+}
+
+static int kernel_remove(void *arg, const struct fw_state *st,
+                         const struct fw_source *s)
+{
+    struct monitor_kernel *k = arg;
     char name[FW_CHAIN_MAX];
-    struct nl *nl = arg;
+    unsigned cut = 0;
     struct nft *b;
     int r = nft_new(FW_TABLE, &b);
 
     if (r < 0)
         return r;
-    compile_chain_name(addr, name);
-    compile_source_del(b, addr);
-    return commit_and_cut(nl, b, name, addr, ends_always, NULL);
+    compile_chain_name('q', &s->addr, name);
+    compile_source_del(b, s);
+    compile_names_needless(b, st->sets);
+    r = commit(k, b, name);
+    if (r < 0)
+        return r;
+    r = flow_judge_gone(k->nl, &s->addr, &cut);
+    remove_traces(k, &s->addr);
+    return after_cut(k, st, name, r, cut);
 }
 
 static int kernel_dns(void *arg, const struct fw_dns *dns)
 {
-    struct nl *nl = arg;
+    struct monitor_kernel *k = arg;
     struct nft *b;
     int r = nft_new(FW_TABLE, &b);
 
     if (r < 0)
         return r;
     compile_dns(b, dns);
-    return commit(nl, b, "resolvers");
+    return commit(k, b, "resolvers");
+}
+
+static int kernel_paths(void *arg, const struct fw_state *st,
+                        enum fw_path_kind kind)
+{
+    const char *what = kind == FW_PATH_EDGE ? "edges" : "inbound";
+    struct monitor_kernel *k = arg;
+    unsigned cut = 0;
+    struct nft *b;
+    int r = nft_new(FW_TABLE, &b);
+
+    if (r < 0)
+        return r;
+    compile_paths(b, kind, st->path[kind], st->n_path[kind]);
+    r = commit(k, b, what);
+    if (r < 0)
+        return r;
+    r = flow_judge_paths(k->nl, st, &cut);
+    return after_cut(k, st, what, r, cut);
+}
+
+static int kernel_set(void *arg, const struct fw_state *st, unsigned set,
+                      bool lost)
+{
+    struct monitor_kernel *k = arg;
+    char name[FW_SET_NAME_MAX];
+    unsigned cut = 0;
+    struct nft *b;
+    int r = nft_new(FW_TABLE, &b);
+
+    if (r < 0)
+        return r;
+    compile_name_again(b, st->sets, set, io_now_ms());
+    r = commit(k, b, compile_name_set(set, name));
+    if (r < 0 || !lost)
+        return r;
+    r = flow_judge_set(k->nl, st, set, &cut);
+    return after_cut(k, st, name, r, cut);
+}
+
+static uint64_t kernel_now_ms(void *arg)
+{
+    (void)arg;
+    return io_now_ms();
+}
+
+static int kernel_device(void *arg, const char *name, bool there)
+{
+    struct monitor_kernel *k = arg;
+
+    if (k->offload)
+        tell_device(k, name, !there);
+    return 0;
+}
+
+static int kernel_count_all(void *arg)
+{
+    struct monitor_kernel *k = arg;
+
+    return monitor_count_read(k->count, k->nl);
+}
+
+static int kernel_count(void *arg, const struct fw_source *s,
+                        struct fw_totals *ret_totals, struct fw_count *ret_v,
+                        size_t *ret_n)
+{
+    struct monitor_kernel *k = arg;
+
+    monitor_count_totals(k->count, &s->addr, ret_totals);
+    return monitor_count_rules(k->nl, s, ret_v, ret_n);
+}
+
+/* The worker reads what it asked for; one that does not is no worker. */
+static int kernel_answer(void *arg, const uint8_t rec[RECORD_BYTES])
+{
+    struct monitor_kernel *k = arg;
+    struct pollfd p = {.fd = k->worker_fd, .events = POLLOUT};
+    int r = privsep_send(k->worker_fd, rec, RECORD_BYTES);
+
+    while (r == -EAGAIN) {
+        int n = poll(&p, 1, ANSWER_TIMEOUT_MS);
+
+        if (n == 0)
+            return -ETIMEDOUT;
+        if (n < 0 && errno != EINTR)
+            return err_last();
+        r = privsep_send(k->worker_fd, rec, RECORD_BYTES);
+    }
+    return r;
 }
 
 const struct monitor_ops MONITOR_KERNEL_OPS = {
@@ -167,4 +375,11 @@ const struct monitor_ops MONITOR_KERNEL_OPS = {
     .apply = kernel_apply,
     .remove = kernel_remove,
     .set_dns = kernel_dns,
+    .paths = kernel_paths,
+    .set = kernel_set,
+    .now_ms = kernel_now_ms,
+    .device = kernel_device,
+    .count_all = kernel_count_all,
+    .count = kernel_count,
+    .answer = kernel_answer,
 };

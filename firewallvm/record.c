@@ -13,7 +13,12 @@
 #include "lib/mem.h"
 
 #define ADDR_BYTES 17 /* 0, 4 or 6, then 16 bytes */
-#define RULE_BYTES (10 + ADDR_BYTES)
+#define LIMITS_BYTES 28
+#define RULE_BYTES (14 + ADDR_BYTES)
+#define ELEM_BYTES (ADDR_BYTES + 4)
+#define PATH_BYTES (7 + 2 * ADDR_BYTES)
+#define TOTALS_BYTES (ADDR_BYTES + 4 * 8 + 4)
+#define COUNT_BYTES 18
 #define DNS_BYTES (1 + FW_DNS_MAX * ADDR_BYTES)
 
 #define FLAG_DNS 1u
@@ -23,6 +28,12 @@
 
 static_assert(RECORD_BYTES == 8 + RECORD_BODY_BYTES, "header is 8 bytes");
 static_assert(RULE_BYTES <= RECORD_BODY_BYTES, "a rule fits");
+static_assert(ADDR_BYTES + 1 + LIMITS_BYTES <= RECORD_BODY_BYTES,
+              "so does BEGIN");
+static_assert(PATH_BYTES <= RECORD_BODY_BYTES, "and a path");
+static_assert(TOTALS_BYTES <= RECORD_BODY_BYTES, "and totals");
+static_assert(RECORD_COUNTS * COUNT_BYTES <= RECORD_BODY_BYTES, "and counts");
+static_assert(RECORD_ELEMS_MAX * ELEM_BYTES <= RECORD_BODY_BYTES, "and elems");
 static_assert(DNS_BYTES <= RECORD_BODY_BYTES, "the resolvers fit");
 
 /* ---- parts ---- */
@@ -78,11 +89,49 @@ static int get_action(struct cur *c, enum fw_action *ret)
     return 0;
 }
 
+static void put_u64le(struct wbuf *w, uint64_t v)
+{
+    wbuf_u32le(w, (uint32_t)v);
+    wbuf_u32le(w, (uint32_t)(v >> 32));
+}
+
+static int get_u64le(struct cur *c, uint64_t *ret)
+{
+    uint32_t low, high;
+
+    if (cur_u32le(c, &low) < 0 || cur_u32le(c, &high) < 0)
+        return -EBADMSG;
+    *ret = (uint64_t)high << 32 | low;
+    return 0;
+}
+
+static void put_u16le(struct wbuf *w, uint16_t v)
+{
+    wbuf_u8(w, (uint8_t)(v & 0xff));
+    wbuf_u8(w, (uint8_t)(v >> 8));
+}
+
 /* ---- bodies ---- */
 static void put_begin(struct wbuf *w, const struct record *rec)
 {
+    const struct fw_limits *l = &rec->limits;
+
     put_addr(w, &rec->addr);
     wbuf_u8(w, (uint8_t)rec->policy);
+    wbuf_u32le(w, l->flows);
+    wbuf_u32le(w, l->rate);
+    wbuf_u32le(w, l->burst);
+    put_u64le(w, l->bandwidth);
+    put_u64le(w, l->quota);
+}
+
+static int get_limits(struct cur *c, struct fw_limits *l)
+{
+    if (cur_u32le(c, &l->flows) < 0 || cur_u32le(c, &l->rate) < 0 ||
+        cur_u32le(c, &l->burst) < 0 || get_u64le(c, &l->bandwidth) < 0 ||
+        get_u64le(c, &l->quota) < 0)
+        return -EBADMSG;
+    return limits_check(l);
 }
 
 static int get_begin(struct cur *c, struct record *rec)
@@ -91,15 +140,11 @@ static int get_begin(struct cur *c, struct record *rec)
 
     if (r == 0)
         r = get_action(c, &rec->policy);
+    if (r == 0)
+        r = get_limits(c, &rec->limits);
     if (r == 0 && (rec->addr.family == 0 || rec->count > FW_RULES_MAX))
         r = -EBADMSG;
     return r;
-}
-
-static void put_u16le(struct wbuf *w, uint16_t v)
-{
-    wbuf_u8(w, (uint8_t)(v & 0xff));
-    wbuf_u8(w, (uint8_t)(v >> 8));
 }
 
 static void put_rule(struct wbuf *w, const struct record *rec)
@@ -117,6 +162,19 @@ static void put_rule(struct wbuf *w, const struct record *rec)
     put_u16le(w, m->port_first);
     put_u16le(w, m->port_last);
     put_addr(w, &m->dst.addr);
+    put_u16le(w, rec->number);
+    put_u16le(w, m->name_set);
+}
+
+/* The set of a name holds addresses for what the rule does. */
+static int check_name(const struct fw_match *m)
+{
+    if (m->name_set == 0)
+        return 0;
+    if (m->dst_kind != FW_DST_NAME || m->name_set > NAME_HANDLES ||
+        name_handle_drops(m->name_set) != (m->action == FW_DROP))
+        return -EBADMSG;
+    return 0;
 }
 
 static int check_dst(const struct fw_match *m)
@@ -155,7 +213,10 @@ static int get_rule(struct cur *c, struct record *rec)
         cur_u8(c, &proto) < 0 || cur_u8(c, &flags) < 0 ||
         cur_u8(c, &m->icmptype) < 0 || cur_u8(c, &m->dst.prefix) < 0 ||
         cur_u16le(c, &m->port_first) < 0 || cur_u16le(c, &m->port_last) < 0 ||
-        get_addr(c, &m->dst.addr) < 0)
+        get_addr(c, &m->dst.addr) < 0 || cur_u16le(c, &rec->number) < 0 ||
+        cur_u16le(c, &m->name_set) < 0)
+        return -EBADMSG;
+    if (rec->number > FW_NUMBER_MAX)
         return -EBADMSG;
     if (kind > FW_DST_NAME || proto > FW_PROTO_ICMP || flags > FLAG_ALL)
         return -EBADMSG;
@@ -164,7 +225,46 @@ static int get_rule(struct cur *c, struct record *rec)
     m->dns = (flags & FLAG_DNS) != 0;
     m->has_ports = (flags & FLAG_PORTS) != 0;
     m->has_icmptype = (flags & FLAG_ICMPTYPE) != 0;
-    return check_match(m);
+    return check_name(m) < 0 ? -EBADMSG : check_match(m);
+}
+
+static void put_set(struct wbuf *w, const struct record *rec)
+{
+    put_u16le(w, rec->set);
+}
+
+static int get_set(struct cur *c, struct record *rec)
+{
+    if (cur_u16le(c, &rec->set) < 0 || rec->set < 1 ||
+        rec->set > NAME_HANDLES || rec->count > NAME_ADDRS_MAX)
+        return -EBADMSG;
+    return 0;
+}
+
+static void put_elems(struct wbuf *w, const struct record *rec)
+{
+    size_t i;
+
+    for (i = 0; i < rec->count && i < RECORD_ELEMS_MAX; i++) {
+        put_addr(w, &rec->elems[i].addr);
+        wbuf_u32le(w, rec->elems[i].timeout_s);
+    }
+}
+
+static int get_elems(struct cur *c, struct record *rec)
+{
+    size_t i;
+
+    if (rec->count == 0 || rec->count > RECORD_ELEMS_MAX)
+        return -EBADMSG;
+    for (i = 0; i < rec->count; i++) {
+        struct name_addr *e = &rec->elems[i];
+
+        if (get_addr(c, &e->addr) < 0 || e->addr.family == 0 ||
+            cur_u32le(c, &e->timeout_s) < 0)
+            return -EBADMSG;
+    }
+    return all_zero(c->p, (RECORD_ELEMS_MAX - i) * ELEM_BYTES) ? 0 : -EBADMSG;
 }
 
 static void put_dns(struct wbuf *w, const struct record *rec)
@@ -202,6 +302,103 @@ static int get_snat(struct cur *c, struct record *rec)
     return get_bool(c, &rec->on);
 }
 
+static int get_kind(struct cur *c, struct record *rec)
+{
+    uint8_t v;
+
+    if (cur_u8(c, &v) < 0 || v >= FW_PATH_KINDS)
+        return -EBADMSG;
+    rec->kind = (enum fw_path_kind)v;
+    return 0;
+}
+
+static void put_paths(struct wbuf *w, const struct record *rec)
+{
+    wbuf_u8(w, (uint8_t)rec->kind);
+}
+
+static int get_paths(struct cur *c, struct record *rec)
+{
+    return rec->count > FW_PATHS_MAX ? -EBADMSG : get_kind(c, rec);
+}
+
+static void put_path(struct wbuf *w, const struct record *rec)
+{
+    const struct fw_path *p = &rec->path;
+
+    wbuf_u8(w, (uint8_t)rec->kind);
+    put_addr(w, &p->src.addr);
+    wbuf_u8(w, p->src.prefix);
+    put_addr(w, &p->dst);
+    wbuf_u8(w, p->l4proto);
+    put_u16le(w, p->first);
+    put_u16le(w, p->last);
+}
+
+static int get_path(struct cur *c, struct record *rec)
+{
+    struct fw_path *p = &rec->path;
+
+    if (get_kind(c, rec) < 0 || get_addr(c, &p->src.addr) < 0 ||
+        cur_u8(c, &p->src.prefix) < 0 || get_addr(c, &p->dst) < 0 ||
+        cur_u8(c, &p->l4proto) < 0 || cur_u16le(c, &p->first) < 0 ||
+        cur_u16le(c, &p->last) < 0)
+        return -EBADMSG;
+    return path_check(rec->kind, p);
+}
+
+static void put_totals(struct wbuf *w, const struct record *rec)
+{
+    const struct fw_totals *t = &rec->totals;
+
+    put_addr(w, &rec->addr);
+    put_u64le(w, t->passed_packets);
+    put_u64le(w, t->passed_bytes);
+    put_u64le(w, t->blocked_packets);
+    put_u64le(w, t->blocked_bytes);
+    wbuf_u32le(w, t->flows);
+}
+
+static int get_totals(struct cur *c, struct record *rec)
+{
+    struct fw_totals *t = &rec->totals;
+
+    if (get_addr(c, &rec->addr) < 0 || get_u64le(c, &t->passed_packets) < 0 ||
+        get_u64le(c, &t->passed_bytes) < 0 ||
+        get_u64le(c, &t->blocked_packets) < 0 ||
+        get_u64le(c, &t->blocked_bytes) < 0 || cur_u32le(c, &t->flows) < 0)
+        return -EBADMSG;
+    return 0;
+}
+
+static void put_counts(struct wbuf *w, const struct record *rec)
+{
+    size_t i;
+
+    for (i = 0; i < rec->count && i < RECORD_COUNTS; i++) {
+        put_u16le(w, rec->counts[i].number);
+        put_u64le(w, rec->counts[i].packets);
+        put_u64le(w, rec->counts[i].bytes);
+    }
+}
+
+static int get_counts(struct cur *c, struct record *rec)
+{
+    size_t i;
+
+    if (rec->count == 0 || rec->count > RECORD_COUNTS)
+        return -EBADMSG;
+    for (i = 0; i < rec->count; i++) {
+        struct fw_count *n = &rec->counts[i];
+
+        if (cur_u16le(c, &n->number) < 0 || get_u64le(c, &n->packets) < 0 ||
+            get_u64le(c, &n->bytes) < 0 ||
+            (n->number > FW_NUMBER_MAX && n->number != FW_COUNT_OF_POLICY))
+            return -EBADMSG;
+    }
+    return all_zero(c->p, (RECORD_COUNTS - i) * COUNT_BYTES) ? 0 : -EBADMSG;
+}
+
 static void put_addr_only(struct wbuf *w, const struct record *rec)
 {
     put_addr(w, &rec->addr);
@@ -229,14 +426,23 @@ static const struct record_spec {
 } SPECS[] = {
     {RECORD_DNS, DNS_BYTES, false, put_dns, get_dns},
     {RECORD_SNAT, 1, false, put_snat, get_snat},
-    {RECORD_BEGIN, ADDR_BYTES + 1, true, put_begin, get_begin},
+    {RECORD_BEGIN, ADDR_BYTES + 1 + LIMITS_BYTES, true, put_begin, get_begin},
     {RECORD_RULE, RULE_BYTES, false, put_rule, get_rule},
     {RECORD_COMMIT, 0, false, NULL, NULL},
     {RECORD_REMOVE, ADDR_BYTES, false, put_addr_only, get_remove},
     {RECORD_READY, 0, true, NULL, NULL},
+    {RECORD_PATHS, 1, true, put_paths, get_paths},
+    {RECORD_PATH, PATH_BYTES, false, put_path, get_path},
+    {RECORD_SET, 2, true, put_set, get_set},
+    {RECORD_ELEMS, RECORD_ELEMS_MAX *ELEM_BYTES, true, put_elems, get_elems},
+    {RECORD_COUNT, ADDR_BYTES, false, put_addr_only, get_addr_only},
     {RECORD_SYNCED, 0, true, NULL, NULL},
     {RECORD_APPLIED, ADDR_BYTES, true, put_addr_only, get_addr_only},
     {RECORD_FAILED, ADDR_BYTES, true, put_addr_only, get_addr_only},
+    {RECORD_TOTALS, TOTALS_BYTES, false, put_totals, get_totals},
+    {RECORD_COUNTS_OF, RECORD_COUNTS *COUNT_BYTES, true, put_counts,
+     get_counts},
+    {RECORD_COUNTED, 0, true, NULL, NULL},
 };
 
 static const struct record_spec *find_spec(unsigned type)

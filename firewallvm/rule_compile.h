@@ -1,57 +1,32 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
-/* Rules to nftables: what the table `inet sysqube-firewall` holds. pure (it
- * appends to a batch of lib/nft.h; who commits it is monitor_kernel.c). Fed
- * by records the monitor has checked. Source: spec/firewall-rules.md,
- * Matching semantics; spec/network.md, nftables structure. */
+/* The list of one source to its chain and sets. pure (it appends to a batch
+ * of lib/nft.h; who commits it is monitor_kernel.c). Fed by rules the
+ * monitor has checked. Source: spec/firewall-rules.md, Matching semantics;
+ * the meaning of a list is rule_eval.c, this must say the same. */
 #ifndef SQ_FIREWALLVM_RULE_COMPILE_H
 #define SQ_FIREWALLVM_RULE_COMPILE_H
 
-#include <stdbool.h>
-#include <stddef.h>
-
+#include "firewallvm/fw_state.h"
+#include "firewallvm/table_compile.h"
 #include "lib/nft.h"
-#include "rules/rule.h"
-#include "rules/rule_eval.h"
 
-#define FW_TABLE "sysqube-firewall"
-#define FW_CHAIN_MAX 64 /* name of a source's chain, with its NUL */
+#define FW_LIST_SET_MAX (FW_CHAIN_MAX + 8)
 
-/* Named counters of the table. */
-#define FW_COUNT_INVALID "invalid"         /* no valid packet of a flow */
-#define FW_COUNT_UPLINK "from-uplink"      /* new flow from outside */
-#define FW_COUNT_TO_QUBE "to-qube"         /* qube to qube, or inbound */
-#define FW_COUNT_EXTHDR "extension-header" /* routing or unknown header */
-#define FW_COUNT_NO_LIST "no-list"         /* a source without a list */
+/* Comment of the last rule of a chain; the others have their NNNN. */
+#define FW_COMMENT_POLICY "policy"
 
-/** The list of one source as it goes to the kernel. */
-struct fw_source {
-    struct ipaddr addr;
-    enum fw_action policy;
-    struct fw_match *v; /* @p n rules */
-    size_t n;
-};
+/** The chain and sets of one source: readers see the old or the new list.
+ *  @param s    its n_sets is written
+ *  @param old  what the kernel has, or NULL for a new source
+ *  @return 0; -ENOMEM. Errors of the batch stay in it, see nft_error() */
+int compile_source(struct nft *b, struct fw_source *s,
+                   const struct fw_source *old);
 
-/** Make sure nothing is forwarded before the first whole state: adds the
- *  table and its forward chain with policy drop, changes nothing if they
- *  are there. */
-void compile_guard(struct nft *b);
+/** Nothing of the source is left in the table. */
+void compile_source_del(struct nft *b, const struct fw_source *s);
 
-/** The whole table anew, without sources; the old one is gone in the same
- *  transaction. @param snat  masquerade at the uplink */
-void compile_base(struct nft *b, const struct fw_dns *dns, bool snat);
-
-/** Replace the resolver sets. */
-void compile_dns(struct nft *b, const struct fw_dns *dns);
-
-/** The chain of one source: made and entered into the map if @p is_new,
- *  else flushed and filled again; readers see the old or the new list. */
-void compile_source(struct nft *b, const struct fw_source *s, bool is_new);
-
-/** The source's map element and chain go. */
-void compile_source_del(struct nft *b, const struct ipaddr *addr);
-
-/** Name of a source's chain: "q4-10.137.0.5", "q6-fd09__5". @return buf */
-const char *compile_chain_name(const struct ipaddr *addr,
-                               char buf[FW_CHAIN_MAX]);
+/** Name of set @p i of a source: "q4-10.137.0.5.0". @return buf */
+const char *compile_list_set(const struct ipaddr *addr, unsigned i,
+                             char buf[FW_LIST_SET_MAX]);
 
 #endif

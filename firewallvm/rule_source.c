@@ -17,11 +17,19 @@
 void rule_source_init(struct rule_source *s, uint8_t family, uint64_t now_s)
 {
     *s = (struct rule_source){
-        .family = family, .now_s = now_s, .policy = FW_DROP};
+        .family = family,
+        .now_s = now_s,
+        .policy = FW_DROP,
+        .limits = limits_default(),
+    };
 }
 
 void rule_source_free(struct rule_source *s)
 {
+    size_t i;
+
+    for (i = 0; i < s->n; i++)
+        free(s->v[i].name);
     free(s->v);
     rule_source_init(s, s->family, s->now_s);
 }
@@ -43,6 +51,7 @@ static int insert(struct rule_source *s, unsigned number,
 {
     struct source_rule *v;
     size_t cap, at = s->n;
+    char *name = NULL;
 
     if (s->n == s->cap) {
         cap = s->cap ? s->cap * 2 : FIRST_CAP;
@@ -52,12 +61,18 @@ static int insert(struct rule_source *s, unsigned number,
         s->v = v;
         s->cap = cap;
     }
+    if (rule->m.dst_kind == FW_DST_NAME) {
+        name = strdup(rule->name);
+        if (!name)
+            return -ENOMEM;
+        s->named = true;
+    }
     while (at > 0 && s->v[at - 1].number > number)
         at--;
     memmove(&s->v[at + 1], &s->v[at], (s->n - at) * sizeof(*s->v));
     s->v[at] = (struct source_rule){
         .number = number,
-        .named = rule->m.dst_kind == FW_DST_NAME,
+        .name = name,
         .m = rule->m,
     };
     s->n++;
@@ -105,29 +120,35 @@ int rule_source_add(struct rule_source *s, struct text untrusted_key,
     return insert(s, number, &rule);
 }
 
-void rule_source_finish(struct rule_source *s)
+void rule_source_limits(struct rule_source *s, struct text untrusted_value)
 {
-    size_t i;
-
-    if (!s->reason && !s->has_policy)
-        fail(s, text_of("policy"), "no policy");
-    for (i = 0; i < s->n && !s->degraded; i++) {
-        s->degraded = s->v[i].named;
-        s->degraded_number = s->v[i].number;
-    }
+    if (limits_parse(untrusted_value, &s->limits) < 0)
+        fail(s, text_of("limits"), "malformed limits");
 }
 
-const char *rule_source_status(const struct rule_source *s,
+void rule_source_finish(struct rule_source *s)
+{
+    if (!s->reason && !s->has_policy)
+        fail(s, text_of("policy"), "no policy");
+}
+
+const char *rule_source_applied(size_t n, int unresolved,
+                                char buf[RULE_SOURCE_STATUS_MAX])
+{
+    if (unresolved >= 0)
+        snprintf(buf, RULE_SOURCE_STATUS_MAX,
+                 "applied %zu, degraded %04d: name unresolved", n, unresolved);
+    else
+        snprintf(buf, RULE_SOURCE_STATUS_MAX, "applied %zu", n);
+    return buf;
+}
+
+const char *rule_source_status(const struct rule_source *s, int unresolved,
                                char buf[RULE_SOURCE_STATUS_MAX])
 {
-    if (s->reason)
-        snprintf(buf, RULE_SOURCE_STATUS_MAX, "blocked %s: %s", s->where,
-                 s->reason);
-    else if (s->degraded)
-        snprintf(buf, RULE_SOURCE_STATUS_MAX,
-                 "applied %zu, degraded %04u: name not resolved", s->n,
-                 s->degraded_number);
-    else
-        snprintf(buf, RULE_SOURCE_STATUS_MAX, "applied %zu", s->n);
+    if (!s->reason)
+        return rule_source_applied(s->n, unresolved, buf);
+    snprintf(buf, RULE_SOURCE_STATUS_MAX, "blocked %s: %s", s->where,
+             s->reason);
     return buf;
 }

@@ -9,6 +9,7 @@
 #include <stdbool.h>
 #include <stddef.h>
 
+#include "firewallvm/limits.h"
 #include "lib/parse.h"
 #include "rules/rule.h"
 
@@ -23,17 +24,17 @@ struct rule_source {
     uint64_t now_s;         /* as given to rule_source_init() */
     uint64_t next_expire_s; /* of the rules in `v`; 0: none ends */
     enum fw_action policy;
+    struct fw_limits limits; /* the default until rule_source_limits() */
     size_t n, cap;
     struct source_rule *v;             /* owned, see rule_source_free() */
     const char *reason;                /* first error, static; or NULL */
     char where[RULE_SOURCE_WHERE_MAX]; /* key of the first error */
-    bool degraded;                     /* a rule has a name */
-    unsigned degraded_number;          /* the first such rule */
+    bool named;                        /* a rule has a name */
 };
 
 struct source_rule {
     unsigned number; /* NNNN */
-    bool named;
+    char *name;      /* owned; of a rule with a name, else NULL */
     struct fw_match m;
 };
 
@@ -50,12 +51,22 @@ void rule_source_free(struct rule_source *s);
 int rule_source_add(struct rule_source *s, struct text untrusted_key,
                     struct text untrusted_value);
 
+/** Take the value of /sysqube-firewall/IP/limits, if there is that key. A
+ *  malformed one is a `reason`, like a malformed rule. */
+void rule_source_limits(struct rule_source *s, struct text untrusted_value);
+
 /** After the last key: find what is missing. `v` is in order of numbers; a
  *  list with `reason` set is to be blocked: use no rule of it. */
 void rule_source_finish(struct rule_source *s);
 
-/** The text of /sysqube-status/firewall/<ip>. @return buf */
-const char *rule_source_status(const struct rule_source *s,
+/** The text of /sysqube-status/firewall/<ip>.
+ *  @param unresolved  number of the first rule whose name stands for nothing
+ *                     known; negative for none
+ *  @return buf */
+const char *rule_source_status(const struct rule_source *s, int unresolved,
                                char buf[RULE_SOURCE_STATUS_MAX]);
+/** The same for a list in force. @param n  its rules */
+const char *rule_source_applied(size_t n, int unresolved,
+                                char buf[RULE_SOURCE_STATUS_MAX]);
 
 #endif

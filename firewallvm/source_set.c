@@ -7,19 +7,29 @@
 
 #include "lib/parse.h"
 
+struct source *source_set_find(struct source_set *set,
+                               const struct ipaddr *addr)
+{
+    size_t i;
+
+    for (i = 0; i < set->n; i++)
+        if (ipaddr_eq(&set->v[i].addr, addr))
+            return &set->v[i];
+    return NULL;
+}
+
 static struct source *find_or_add(struct source_set *set, struct text ip)
 {
-    struct source s = {0};
-    size_t i;
+    struct source s = {.unresolved = -1}, *known;
 
     if (ipaddr_parse(ip, &s.addr) < 0)
         return NULL;
     ipaddr_format(&s.addr, s.text);
     if (!text_eq(ip, s.text))
         return NULL;
-    for (i = 0; i < set->n; i++)
-        if (ipaddr_eq(&set->v[i].addr, &s.addr))
-            return &set->v[i];
+    known = source_set_find(set, &s.addr);
+    if (known)
+        return known;
     if (set->n >= SOURCES_MAX)
         return NULL;
     set->v[set->n] = s;

@@ -27,6 +27,11 @@ struct source {
     bool lapsed;                /* to be read, as time has gone by */
     bool timed;                 /* a rule of it has expire= */
     uint64_t expire_s;          /* when its next rule ends; 0: none does */
+    bool named;                 /* a rule of it has a name */
+    bool blocked;               /* its list is not in force */
+    size_t n;                   /* rules in force */
+    int unresolved;             /* as last told: number of a rule, or < 0 */
+    uint64_t push;              /* number dom0 gave its list; 0: none */
     bool flux;                  /* written to since its last signal */
     uint64_t flux_since_ms;
 };
@@ -62,6 +67,10 @@ struct source *source_set_next(struct source_set *set, uint64_t now_ms);
 /** Milliseconds until source_set_next() may have one without a further
  *  event; 0: never. */
 uint32_t source_set_wait_ms(const struct source_set *set, uint64_t now_ms);
+
+/** @return the source of this address, or NULL */
+struct source *source_set_find(struct source_set *set,
+                               const struct ipaddr *addr);
 
 /** Forget a source that is gone. */
 void source_set_del(struct source_set *set, struct source *s);

@@ -10,8 +10,10 @@
 
 #include "firewallvm/source_set.h"
 #include "firewallvm/wall_clock.h"
+#include "firewallvm/worker_names.h"
 #include "firewallvm/worker_priv.h"
 #include "firewallvm/worker_qdb.h"
+#include "firewallvm/worker_see.h"
 #include "lib/err.h"
 #include "lib/io.h"
 #include "lib/log.h"
@@ -35,7 +37,12 @@ struct worker {
     struct fw_dns dns;
     bool snat;
     bool dns_dirty, snat_dirty;
+    bool paths_dirty[FW_PATH_KINDS];
+    bool names_dirty; /* their times */
+    bool starting;    /* the first whole state is not yet sent */
+    struct worker_names *names;
     struct source_set sources;
+    struct worker_see *see;
 };
 
 /* Read a list as it is now, and when it has to be read again. */
@@ -62,12 +69,29 @@ static int start_list(struct worker *w, struct source *s, char *status)
     bool gone;
     int r = read_list(w, s, &list, &gone);
 
+    if (r == 0) {
+        worker_names_take(w->names, s, &list);
+        r = worker_names_send(w->names, PRIVSEP_CHILD_FD, &list, false);
+    }
     if (r == 0)
         r = priv_send_list(PRIVSEP_CHILD_FD, &s->addr, &list);
-    rule_source_status(&list, status);
+    rule_source_status(&list, s->unresolved, status);
     rule_source_free(&list);
     s->dirty = false;
     s->known = true;
+    return r;
+}
+
+static int send_paths(struct worker *w, enum fw_path_kind kind)
+{
+    struct fw_path *v;
+    size_t n;
+    int r = worker_qdb_paths(w->qdb, kind, &v, &n);
+
+    if (r < 0)
+        return r;
+    r = priv_send_paths(PRIVSEP_CHILD_FD, kind, v, n);
+    free(v);
     return r;
 }
 
@@ -81,6 +105,10 @@ static int start_send(struct worker *w, struct start_report *rep)
         rec = (struct record){.type = RECORD_SNAT, .on = w->snat};
         r = priv_send(PRIVSEP_CHILD_FD, &rec);
     }
+    if (r == 0)
+        r = send_paths(w, FW_PATH_INBOUND);
+    if (r == 0)
+        r = send_paths(w, FW_PATH_EDGE);
     for (i = 0; i < w->sources.n && r == 0; i++)
         r = start_list(w, &w->sources.v[i], rep->status[i]);
     if (r == 0) {
@@ -92,6 +120,42 @@ static int start_send(struct worker *w, struct start_report *rep)
         r = priv_answer(PRIVSEP_CHILD_FD, &rec);
     if (r == 0 && rec.type != RECORD_SYNCED)
         r = -EPROTO;
+    return r;
+}
+
+static int handle_names(struct worker *w)
+{
+    struct names_config config;
+    int r = worker_qdb_names_config(w->qdb, &config);
+
+    w->names_dirty = false;
+    if (r == 0)
+        worker_names_configure(w->names, &config);
+    return r;
+}
+
+/* Names are asked for before the first whole state is sent, so that a
+ * restart ends no flow which they allow; packets keep the lists they have
+ * meanwhile. */
+static int wait_names(struct worker *w)
+{
+    uint64_t end_ms = io_now_ms() + WORKER_NAMES_START_MS, now_ms;
+    struct rule_source list;
+    size_t i;
+    bool gone;
+    int r = 0;
+
+    worker_names_servers(w->names, &w->dns);
+    for (i = 0; i < w->sources.n && r == 0; i++) {
+        r = read_list(w, &w->sources.v[i], &list, &gone);
+        worker_names_take(w->names, &w->sources.v[i], &list);
+        rule_source_free(&list);
+    }
+    while (r == 0 && !worker_names_settled(w->names) &&
+           (now_ms = io_now_ms()) < end_ms) {
+        loop_timer_start(w->timer, (uint32_t)(end_ms - now_ms));
+        r = loop_run(w->loop) == 0 ? 0 : -ECONNRESET;
+    }
     return r;
 }
 
@@ -108,13 +172,23 @@ static int start(struct worker *w)
     if (r == 0)
         r = worker_qdb_snat(w->qdb, &w->snat);
     if (r == 0)
+        r = handle_names(w);
+    if (r == 0)
         r = worker_qdb_scan(w->qdb, &w->sources);
+    w->starting = true;
+    if (r == 0)
+        r = wait_names(w);
     if (r == 0)
         r = start_send(w, rep);
+    w->starting = false;
     if (r == 0)
         r = worker_qdb_tidy(w->qdb, &w->sources);
+    if (r == 0)
+        r = worker_names_tidy(w->names, w->qdb, NULL);
     for (i = 0; i < w->sources.n && r == 0; i++)
         r = worker_qdb_report(w->qdb, &w->sources.v[i], rep->status[i], true);
+    if (r == 0)
+        r = worker_see_start(w->see);
     if (r == 0)
         log_info("started: %zu sources", w->sources.n);
     return r;
@@ -133,6 +207,14 @@ static int drain(struct worker *w)
             w->dns_dirty = true;
         else if (strcmp(path, KEY_SNAT) == 0)
             w->snat_dirty = true;
+        else if (strcmp(path, KEY_NAMES) == 0)
+            w->names_dirty = true;
+        else if (strcmp(path, KEY_INBOUND) == 0)
+            w->paths_dirty[FW_PATH_INBOUND] = true;
+        else if (strcmp(path, KEY_EDGE) == 0)
+            w->paths_dirty[FW_PATH_EDGE] = true;
+        else if (strcmp(path, KEY_WATCH) == 0)
+            worker_see_watch(w->see);
         else if (!source_set_event(&w->sources, path, now_ms))
             log_warn("%s: no source", path);
     }
@@ -164,8 +246,13 @@ static int remove_source(struct worker *w, struct source *s)
     }
     if (r == 0) {
         log_info("%s: gone", s->text);
-        r = worker_qdb_forget(w->qdb, s->text);
+        worker_names_forget(w->names, s);
+        r = worker_see_forget(w->see, s);
     }
+    if (r == 0)
+        r = worker_qdb_forget(w->qdb, s->text);
+    if (r == 0 && s->named)
+        r = worker_names_tidy(w->names, w->qdb, s);
     if (r == 0)
         source_set_del(&w->sources, s);
     return r;
@@ -175,9 +262,14 @@ static int apply_list(struct worker *w, struct source *s,
                       struct rule_source *list, bool asked)
 {
     char status[RULE_SOURCE_STATUS_MAX];
+    bool was_named = s->named;
     struct record rec;
-    int r = priv_send_list(PRIVSEP_CHILD_FD, &s->addr, list);
+    int r;
 
+    worker_names_take(w->names, s, list);
+    r = worker_names_send(w->names, PRIVSEP_CHILD_FD, list, true);
+    if (r == 0)
+        r = priv_send_list(PRIVSEP_CHILD_FD, &s->addr, list);
     if (r == 0)
         r = ask(s, &rec);
     if (r < 0)
@@ -186,10 +278,13 @@ static int apply_list(struct worker *w, struct source *s,
     if (rec.type == RECORD_FAILED) {
         list->reason = err_text((int)rec.count);
         strcpy(list->where, "kernel");
+        worker_names_forget(w->names, s);
     }
-    rule_source_status(list, status);
+    rule_source_status(list, s->unresolved, status);
     log_info("%s: %s", s->text, status);
-    return worker_qdb_report(w->qdb, s, status, asked);
+    if (was_named)
+        r = worker_names_tidy(w->names, w->qdb, s);
+    return r < 0 ? r : worker_qdb_report(w->qdb, s, status, asked);
 }
 
 /* Read the source and act, unless its keys are being written again. */
@@ -216,6 +311,15 @@ static int handle_source(struct worker *w, struct source *s)
     return r;
 }
 
+/* What concerns no source alone is answered without an address. */
+static int hear_applied(void)
+{
+    struct record rec;
+    int r = priv_answer(PRIVSEP_CHILD_FD, &rec);
+
+    return r == 0 && rec.type != RECORD_APPLIED ? -EPROTO : r;
+}
+
 static int handle_dns(struct worker *w)
 {
     struct record rec = {.type = RECORD_DNS};
@@ -230,9 +334,8 @@ static int handle_dns(struct worker *w)
     rec.dns = w->dns;
     r = priv_send(PRIVSEP_CHILD_FD, &rec);
     if (r == 0)
-        r = priv_answer(PRIVSEP_CHILD_FD, &rec);
-    if (r == 0 && rec.type != RECORD_APPLIED)
-        r = -EPROTO;
+        r = hear_applied();
+    worker_names_servers(w->names, &w->dns);
     /* Flows to a former resolver end as the lists are judged again. */
     for (i = 0; i < w->sources.n; i++)
         w->sources.v[i].dirty = w->sources.v[i].dirty || w->sources.v[i].known;
@@ -241,15 +344,36 @@ static int handle_dns(struct worker *w)
 
 static int handle_snat(struct worker *w)
 {
-    bool snat = w->snat;
-    int r = worker_qdb_snat(w->qdb, &snat);
+    struct record rec = {.type = RECORD_SNAT};
+    int r = worker_qdb_snat(w->qdb, &rec.on);
 
     w->snat_dirty = false;
-    if (r < 0 || snat == w->snat)
+    if (r < 0 || rec.on == w->snat)
         return r;
-    log_info("masquerade switched: starting anew");
-    loop_stop(w->loop, 0);
-    return 0;
+    w->snat = rec.on;
+    log_info("masquerade %s", w->snat ? "on" : "off");
+    r = priv_send(PRIVSEP_CHILD_FD, &rec);
+    return r == 0 ? hear_applied() : r;
+}
+
+static int handle_paths(struct worker *w)
+{
+    static const char *const names[] = {
+        [FW_PATH_INBOUND] = "inbound paths", [FW_PATH_EDGE] = "edges"};
+    unsigned kind;
+    int r = 0;
+
+    for (kind = 0; kind < FW_PATH_KINDS && r == 0; kind++) {
+        if (!w->paths_dirty[kind])
+            continue;
+        w->paths_dirty[kind] = false;
+        r = send_paths(w, (enum fw_path_kind)kind);
+        if (r == 0)
+            r = hear_applied();
+        if (r == 0)
+            log_info("%s applied", names[kind]);
+    }
+    return r;
 }
 
 /* Mark what has ended by now, and ask to be woken for what ends next. */
@@ -268,18 +392,34 @@ static int keep_time(struct worker *w)
     return wall_clock_set(w->clock_fd, next);
 }
 
+/* Come back after so long; 0 asks for nothing. */
+static uint32_t sooner(uint32_t a_ms, uint32_t b_ms)
+{
+    return a_ms == 0 || (b_ms > 0 && b_ms < a_ms) ? b_ms : a_ms;
+}
+
 static void work(struct worker *w)
 {
     struct source *s;
     uint32_t wait_ms;
     int r = drain(w);
 
+    if (w->starting) {
+        loop_stop(w->loop, r < 0 ? 1 : 0);
+        return;
+    }
     if (r == 0)
         r = keep_time(w);
+    if (r == 0)
+        r = worker_names_run(w->names, PRIVSEP_CHILD_FD, w->qdb, &w->sources);
     if (r == 0 && w->snat_dirty)
         r = handle_snat(w);
     if (r == 0 && w->dns_dirty)
         r = handle_dns(w);
+    if (r == 0 && w->names_dirty)
+        r = handle_names(w);
+    if (r == 0)
+        r = handle_paths(w);
     /* One source a turn, so that the loop stays awake. */
     s = r == 0 ? source_set_next(&w->sources, io_now_ms()) : NULL;
     if (s)
@@ -294,8 +434,21 @@ static void work(struct worker *w)
     wait_ms = source_set_wait_ms(&w->sources, io_now_ms());
     if (wait_ms == 0 && (w->dns_dirty || w->snat_dirty))
         wait_ms = 1;
+    wait_ms = sooner(wait_ms, worker_names_wait_ms(w->names));
     if (wait_ms > 0)
         loop_timer_start(w->timer, wait_ms);
+}
+
+static void on_names(void *arg, int r)
+{
+    struct worker *w = arg;
+
+    if (r == 0) {
+        work(w);
+        return;
+    }
+    log_err("resolver gone: %s", err_text(r));
+    loop_stop(w->loop, 1);
 }
 
 static void on_qdb(int fd, unsigned events, void *arg)
@@ -333,16 +486,22 @@ static int set_up(struct worker *w)
         log_err("QubesDB: %s", err_text(r));
         return r;
     }
-    r = loop_new(&w->loop);
+    r = worker_names_new(&w->names);
+    if (r == 0)
+        r = loop_new(&w->loop);
     if (r == 0)
         r = loop_timer_new(w->loop, on_timer, w, &w->timer);
     if (r == 0)
         r = loop_io_new(w->loop, qdb_fd(w->qdb), LOOP_READ, on_qdb, w, &w->io);
     if (r == 0)
+        r = worker_names_attach(w->names, w->loop, on_names, w);
+    if (r == 0)
         r = wall_clock_new(&w->clock_fd);
     if (r == 0)
         r = loop_io_new(w->loop, w->clock_fd, LOOP_READ, on_clock, w,
                         &w->clock_io);
+    if (r == 0)
+        r = worker_see_new(w->loop, w->qdb, &w->sources, &w->see);
     if (r == 0)
         r = sandbox_enter(&SANDBOX);
     if (r < 0)

@@ -36,6 +36,22 @@ int priv_send(int fd, const struct record *rec)
     return r;
 }
 
+int priv_send_paths(int fd, enum fw_path_kind kind, const struct fw_path *v,
+                    size_t n)
+{
+    struct record rec = {
+        .type = RECORD_PATHS, .kind = kind, .count = (uint32_t)n};
+    size_t i;
+    int r = priv_send(fd, &rec);
+
+    for (i = 0; i < n && r == 0; i++) {
+        rec = (struct record){.type = RECORD_PATH, .kind = kind, .path = v[i]};
+        r = priv_send(fd, &rec);
+    }
+    rec = (struct record){.type = RECORD_COMMIT};
+    return r == 0 ? priv_send(fd, &rec) : r;
+}
+
 int priv_send_list(int fd, const struct ipaddr *addr,
                    const struct rule_source *list)
 {
@@ -44,12 +60,15 @@ int priv_send_list(int fd, const struct ipaddr *addr,
         .type = RECORD_BEGIN,
         .addr = *addr,
         .policy = list->reason ? FW_DROP : list->policy,
+        .limits = list->limits,
         .count = (uint32_t)n,
     };
     int r = priv_send(fd, &rec);
 
     for (i = 0; i < n && r == 0; i++) {
-        rec = (struct record){.type = RECORD_RULE, .match = list->v[i].m};
+        rec = (struct record){.type = RECORD_RULE,
+                              .number = (uint16_t)list->v[i].number,
+                              .match = list->v[i].m};
         r = priv_send(fd, &rec);
     }
     rec = (struct record){.type = RECORD_COMMIT};

@@ -11,6 +11,10 @@
 /** Send one record, waiting for room. @return 0; -ETIMEDOUT; -errno */
 int priv_send(int fd, const struct record *rec);
 
+/** PATHS, PATH..., COMMIT of one kind. @return as priv_send() */
+int priv_send_paths(int fd, enum fw_path_kind kind, const struct fw_path *v,
+                    size_t n);
+
 /** BEGIN, RULE..., COMMIT of a list; a list with a reason goes out empty
  *  with policy drop. @return as priv_send() */
 int priv_send_list(int fd, const struct ipaddr *addr,

@@ -289,7 +289,7 @@ static void fill_outward(struct nft *b, bool have_ipv6)
     if (!have_ipv6) {
         r = nft_rule_begin(b, OUTWARD);
         nft_match_nfproto(r, NFT_NH_V6);
-        nft_reject_admin(r);
+        nft_reject_no_route(r);
         nft_rule_end(b, r);
     }
     r = nft_rule_begin(b, OUTWARD);

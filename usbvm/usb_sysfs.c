@@ -4,6 +4,7 @@
 
 #include <dirent.h>
 #include <fcntl.h>
+#include <stdint.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -67,6 +68,17 @@ static struct text optional(int dir, const char *name, const char *file,
     return t;
 }
 
+/* The kernel's number of the device on its bus, 0 if it has none. */
+static uint16_t read_number(int dir, const char *name)
+{
+    char buf[SYSFS_VALUE_MAX];
+    uint32_t n;
+
+    if (parse_u32(optional(dir, name, "devnum", buf), 0, UINT16_MAX, &n) < 0)
+        return 0;
+    return (uint16_t)n;
+}
+
 /* @return 0; -EISDIR a hub; -errno */
 static int read_device(int dir, const char *name, uint8_t *scratch,
                        struct usb_entry *ret)
@@ -75,6 +87,9 @@ static int read_device(int dir, const char *name, uint8_t *scratch,
     char serial[SYSFS_VALUE_MAX];
     struct usb_descr d;
     size_t len;
+    /* First: a device that takes its place meanwhile has another number, and
+     * dom0 then trusts none of this. */
+    ret->number = read_number(dir, name);
     int r =
         read_all(dir, name, "descriptors", scratch, USB_DESCR_MAX_BYTES, &len);
 

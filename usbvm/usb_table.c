@@ -28,7 +28,8 @@ void usb_table_sort(struct usb_table *t)
 
 static bool same(const struct usb_entry *a, const struct usb_entry *b)
 {
-    return a->version == b->version && strcmp(a->desc, b->desc) == 0 &&
+    return a->number == b->number && a->version == b->version &&
+           strcmp(a->desc, b->desc) == 0 &&
            strcmp(a->interfaces, b->interfaces) == 0;
 }
 

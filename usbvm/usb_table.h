@@ -6,6 +6,7 @@
 
 #include <stdbool.h>
 #include <stddef.h>
+#include <stdint.h>
 
 #include "device/usb_ident.h"
 #include "device/usb_port.h"
@@ -14,8 +15,9 @@
 
 struct usb_entry {
     struct usb_port port;
-    char version; /* major USB version, a digit */
-    bool odd;     /* its descriptors are malformed */
+    uint16_t number; /* devnum of the kernel, new at each plug; 0: not known */
+    char version;    /* major USB version, a digit */
+    bool odd;        /* its descriptors are malformed */
     char desc[USB_IDENT_DESC_MAX];
     char interfaces[USB_IDENT_IFACES_TEXT_MAX];
 };

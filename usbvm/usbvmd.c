@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /* usbvmd: tells dom0 which USB devices are plugged in, by the keys
- * /qubes-usb-devices/<port>/{desc,usb-ver,interfaces}. glue. Fed by kernel
- * uevents and sysfs (texts of devices, hostile) and by the local QubesDB
+ * /qubes-usb-devices/<port>/{desc,usb-ver,interfaces,devnum}. glue. Fed by
+ * kernel uevents and sysfs (texts of devices, hostile) and by the local QubesDB
  * daemon (trusted). Each event only says "look again": the whole of sysfs is
  * read and the difference to what stands in QubesDB is written, so a lost
  * event or a restart changes nothing. Runs as uid 107 with no capability, in
@@ -52,6 +52,7 @@ static int remove_device(struct usbvmd *u, const char *key)
 static int add_device(struct usbvmd *u, const char *key,
                       const struct usb_entry *e)
 {
+    char number[8] = "";
     const struct {
         const char *name;
         const char *value;
@@ -59,11 +60,17 @@ static int add_device(struct usbvmd *u, const char *key,
         {"desc", e->desc},
         {"usb-ver", (const char[]){e->version, '\0'}},
         {"interfaces", e->interfaces},
+        {"devnum", number},
     };
     int r = 0;
 
+    if (e->number != 0)
+        snprintf(number, sizeof(number), "%u", e->number);
     for (size_t i = 0; i < ARRAY_LEN(keys) && r == 0; i++) {
         char path[QDB_PATH_MAX];
+
+        if (!keys[i].value[0])
+            continue;
         snprintf(path, sizeof(path), KEYS "/%.30s/%s", key, keys[i].name);
         r = qdb_write_text(u->qdb, path, "%s", keys[i].value);
     }

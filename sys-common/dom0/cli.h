@@ -39,11 +39,12 @@ typedef void (*cli_show_fn)(const json_t *answer);
 int cli_ask_and_show(struct cli *c, json_t *request, cli_show_fn show);
 
 #define CLI_FIREWALL_ARGS                                                      \
-    "list [-r] [--raw] QUBE | add [--before N] QUBE RULE... |\n"               \
+    "list [-r] [--raw | --counters] QUBE | add [--before N] QUBE RULE... |\n"  \
     "                 del QUBE (--rule-no N | RULE...) | reset QUBE |\n"       \
     "                 apply QUBE FILE | diff QUBE FILE | edit QUBE |\n"        \
     "                 check [QUBE] FILE | reload [QUBE...] |\n"                \
-    "                 explain [-v] QUBE HOST[:PORT] [PROTO [ICMPTYPE]]"
+    "                 explain [-v] QUBE HOST[:PORT] [PROTO [ICMPTYPE]] |\n"    \
+    "                 top [--once] [QUBE...] | log [-f] [QUBE...]"
 #define CLI_FIREWALL_HELP                                                      \
     "Show or change a qube's rules. A change returns when it is in force.\n"   \
     "RULE: ACTION [HOST [PROTO [PORTS|ICMPTYPE]]] or key=value words:\n"       \
@@ -55,7 +56,9 @@ int cli_ask_and_show(struct cli *c, json_t *request, cli_show_fn show);
     "would), edit opens the list in $EDITOR, check only reads FILE. reload\n"  \
     "reads rules and profiles again and has names resolved anew.\n"            \
     "explain says which rule decides a new connection of the qube, and with\n" \
-    "-v why those before it do not; status 0 accept, 3 drop, 4 it depends."
+    "-v why those before it do not; status 0 accept, 3 drop, 4 it depends.\n"  \
+    "top shows what the firewalls count, with a QUBE also for each of its\n"   \
+    "rules; log the last blocked packets and why, -f also those that come."
 int cli_firewall(struct cli *c, int argc, char **argv);
 /** Subcommands over whole lists; arguments behind the subcommand's name.
  *  @return 0; an exit status */
@@ -69,6 +72,29 @@ int cli_rules_check(struct cli *c, const char *qube, const char *file);
  *  @return 0 accept; CLI_DROPPED; CLI_DEPENDS; CLI_FAILED; CLI_USAGE */
 int cli_explain(struct cli *c, const char *qube, int argc, char **argv,
                 bool verbose);
+
+/** What the firewalls count, every second until the reader ends it.
+ *  @param names  @p n qubes, whose rules are shown as well; 0: all
+ *  @param once   only once, and fresh. @return 0; an exit status */
+int cli_top(struct cli *c, char **names, int n, bool once);
+/** The counters of one qube's rules. @return as cli_top() */
+int cli_counters(struct cli *c, char *qube);
+/** The last blocked packets. @param follow  and those that come
+ *  @return as cli_top() */
+int cli_log(struct cli *c, char **names, int n, bool follow);
+
+#define CLI_FORWARD_ARGS                                                       \
+    "list | add QUBE tcp|udp UPLINKPORT PORT [from NETWORK] |\n"               \
+    "                 del QUBE tcp|udp UPLINKPORT"
+#define CLI_FORWARD_HELP                                                       \
+    "Show or change which ports of a NetVM's uplink lead to a qube."
+int cli_forward(struct cli *c, int argc, char **argv);
+#define CLI_REACH_ARGS                                                         \
+    "list | add QUBE TO tcp|udp|icmp|any [PORT[-PORT]] |\n"                    \
+    "                 del QUBE TO [tcp|udp|icmp|any [PORT[-PORT]]]"
+#define CLI_REACH_HELP                                                         \
+    "Show or change which qube may open connections to which other one."
+int cli_reach(struct cli *c, int argc, char **argv);
 
 #define CLI_USB_ARGS                                                           \
     "list | info DEVICE | stats |\n"                                           \

@@ -16,28 +16,37 @@
 #include "rules/rule_format.h"
 #include "rules/rule_lower.h"
 
-static const char *status_of(void *arg, const char *path)
-{
-    return json_string_value(json_object_get(arg, path));
-}
-
-/* What the firewall above the qube says; NULL when sysqubed is silent. */
-static json_t *fetch_status(const struct cli *c, const struct config_qube *q)
+/* What a firewall VM says; null when sysqubed is silent. */
+static json_t *fetch_status(const struct cli *c, const char *name)
 {
     struct cli_call call = {.socket = c->call.socket, .quiet = true};
-    json_t *answer = NULL, *status;
+    json_t *answer = NULL, *status = NULL;
 
-    if (!q->up ||
-        cli_call(&call,
-                 json_pack("{s:s,s:s}", "op", "keys", "qube", q->up->name),
-                 &answer)) {
-        json_decref(answer);
-        return NULL;
-    }
-    status = json_object_get(json_object_get(answer, "ok"), "status");
-    json_incref(status);
+    if (!cli_call(&call, json_pack("{s:s,s:s}", "op", "keys", "qube", name),
+                  &answer))
+        status = json_object_get(json_object_get(answer, "ok"), "status");
+    status = status ? json_incref(status) : json_null();
     json_decref(answer);
     return status;
+}
+
+/* Each is asked once. */
+struct statuses {
+    const struct cli *c;
+    json_t *by_name;
+};
+
+static const char *status_of(void *arg, const struct config_qube *fw,
+                             const char *path)
+{
+    struct statuses *s = arg;
+    const json_t *one = json_object_get(s->by_name, fw->name);
+
+    if (!one) {
+        json_object_set_new(s->by_name, fw->name, fetch_status(s->c, fw->name));
+        one = json_object_get(s->by_name, fw->name);
+    }
+    return json_string_value(json_object_get(one, path));
 }
 
 /* ---- to JSON ---- */
@@ -52,25 +61,26 @@ static json_t *address_json(bool has, const struct ipaddr *a)
 static json_t *rule_json(const struct config_qube *q, size_t number)
 {
     static const struct fw_rule accept = {.m = {.action = FW_ACCEPT}};
-    const struct config_rule *r =
-        number < q->n_rules ? &q->rules[number] : NULL;
+    const struct config_rule *r = NULL;
     char text[FW_TEXT_MAX];
 
-    if (number == FW_NO_RULE ||
-        rule_format_api(r ? &r->rule : &accept, text, sizeof(text)) < 0)
+    if (number == FW_NO_RULE)
+        return json_null();
+    if (number < q->n_rules)
+        r = &q->rules[number];
+    if (rule_format_api(r ? &r->rule : &accept, text, sizeof(text)) < 0)
         return json_null();
     return json_pack("{s:I,s:s,s:b,s:s?}", "number", (json_int_t)number, "rule",
                      text, "implicit", !r, "profile",
                      r && r->from ? r->from->name : NULL);
 }
 
-static json_t *passed_json(const struct config_qube *q,
-                           const struct fw_answer *a)
+static json_t *passed_json(const struct fw_answer *a)
 {
     json_t *list = json_array();
 
     for (size_t i = 0; i < a->n_missed; i++) {
-        json_t *o = rule_json(q, i);
+        json_t *o = rule_json(a->list, i);
 
         json_object_set_new(o, "why", json_string(fw_miss_text(a->missed[i])));
         json_array_append_new(list, o);
@@ -78,20 +88,21 @@ static json_t *passed_json(const struct config_qube *q,
     return list;
 }
 
-static json_t *answer_json(const struct config_qube *q,
-                           const struct fw_answer *a)
+static json_t *answer_json(const struct fw_answer *a)
 {
     const char *verdict = a->action == FW_ACCEPT ? "accept" : "drop";
 
     return json_pack(
-        "{s:o,s:o,s:s,s:s,s:o,s:b,s:o,s:o,s:s?,s:s?,s:o}", "source",
+        "{s:o,s:o,s:s,s:s,s:s?,s:s?,s:o,s:b,s:o,s:o,s:s?,s:s?,s:o}", "source",
         address_json(true, &a->src), "destination",
         address_json(a->has_dst, &a->dst), "verdict",
         a->depends ? "depends" : verdict, "because", fw_because_name(a->why),
-        "rule", rule_json(q, a->rule), "name_unknown", a->shut, "unless",
-        rule_json(q, a->maybe), "expired", rule_json(q, a->expired), "qube",
+        "firewall", a->firewall ? a->firewall->name : NULL, "list",
+        a->list ? a->list->name : NULL, "rule", rule_json(a->list, a->rule),
+        "name_unknown", a->shut, "unless", rule_json(a->list, a->maybe),
+        "expired", rule_json(a->list, a->expired), "qube",
         a->other ? a->other->name : NULL, "list_status",
-        a->status[0] ? a->status : NULL, "passed_over", passed_json(q, a));
+        a->status[0] ? a->status : NULL, "passed_over", passed_json(a));
 }
 
 /* ---- asking ---- */
@@ -117,7 +128,7 @@ static int ask_one(struct asked *x, const struct ipaddr *dst, unsigned family)
         x->accepts++;
     else
         x->drops++;
-    json_array_append_new(x->answers, answer_json(x->q, &a));
+    json_array_append_new(x->answers, answer_json(&a));
     fw_answer_free(&a);
     return 0;
 }
@@ -180,10 +191,13 @@ static void show_rule(const char *label, const json_t *r, const char *end)
 static void show_because(const json_t *all, const json_t *a)
 {
     const char *why = text_in(a, "because"), *netvm = text_in(all, "netvm");
+    const char *list = text_in(a, "list");
     const json_t *rule = json_object_get(a, "rule");
 
+    if (list[0] && strcmp(list, text_in(all, "qube")) != 0)
+        printf("  by the list of %s, in %s\n", list, text_in(a, "firewall"));
     if (json_is_true(json_object_get(rule, "implicit")))
-        puts("  the qube has no list of rules, so all is accepted");
+        puts("  there is no list of rules, so all is accepted");
     else if (json_is_object(rule))
         show_rule("rule ", rule,
                   json_is_true(json_object_get(a, "name_unknown"))
@@ -202,7 +216,7 @@ static void show_because(const json_t *all, const json_t *a)
         printf("  that is %s, and qubes do not reach each other\n",
                text_in(a, "qube"));
     else
-        printf("  %s lets nothing of this qube pass: %s\n", netvm,
+        printf("  %s lets nothing pass: %s\n", text_in(a, "firewall"),
                text_in(a, "list_status"));
 }
 
@@ -255,17 +269,18 @@ static int exit_of(const struct asked *x)
 
 static int explain(struct cli *c, struct asked *x, bool verbose)
 {
-    json_t *status = fetch_status(c, x->q), *all;
+    struct statuses said = {.c = c, .by_name = json_object()};
+    json_t *all;
     int r;
 
-    x->w.status = status ? status_of : NULL;
-    x->w.arg = status;
+    x->w.status = status_of;
+    x->w.arg = &said;
     x->answers = json_array();
     r = ask_family(x, AF_INET);
     r = r ? r : ask_family(x, AF_INET6);
     all = all_json(x);
     json_decref(x->answers);
-    json_decref(status);
+    json_decref(said.by_name);
     if (!r && !x->accepts && !x->drops && !x->depends)
         r = -ENOENT;
     if (r)

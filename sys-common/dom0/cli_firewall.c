@@ -15,7 +15,7 @@
 struct fw_args {
     const char *verb;
     const char *number; /* of --before or --rule-no */
-    bool raw, reload, verbose;
+    bool raw, reload, verbose, counters, once, follow;
     char **words; /* behind the options, the qube among them */
     int n_words;
 };
@@ -45,6 +45,8 @@ static int fw_list(struct cli *c, const struct fw_args *a)
         if (r)
             return r;
     }
+    if (a->counters)
+        return cli_counters(c, a->words[0]);
     return cli_ask_and_show(
         c, json_pack("{s:s,s:s}", "op", "firewall-list", "qube", qube),
         a->raw ? cli_show_rules_raw : cli_show_rules);
@@ -127,6 +129,16 @@ static int fw_explain(struct cli *c, const struct fw_args *a)
                        a->verbose);
 }
 
+static int fw_top(struct cli *c, const struct fw_args *a)
+{
+    return cli_top(c, a->words, a->n_words, a->once);
+}
+
+static int fw_log(struct cli *c, const struct fw_args *a)
+{
+    return cli_log(c, a->words, a->n_words, a->follow);
+}
+
 static const struct {
     const char *name;
     int (*run)(struct cli *c, const struct fw_args *a);
@@ -137,6 +149,7 @@ static const struct {
     {"apply", fw_apply, 2},   {"diff", fw_diff, 2},
     {"edit", fw_edit, 1},     {"check", fw_check, 1},
     {"reload", fw_reload, 0}, {"explain", fw_explain, 2},
+    {"top", fw_top, 0},       {"log", fw_log, 0},
 };
 
 static int find_verb(const char *name)
@@ -163,6 +176,12 @@ static int take_options(int argc, char **argv, struct fw_args *ret)
             ret->reload = true;
         } else if (!strcmp(w, "-v") || !strcmp(w, "--verbose")) {
             ret->verbose = true;
+        } else if (!strcmp(w, "--counters")) {
+            ret->counters = true;
+        } else if (!strcmp(w, "--once")) {
+            ret->once = true;
+        } else if (!strcmp(w, "-f") || !strcmp(w, "--follow")) {
+            ret->follow = true;
         } else if (!strcmp(w, "--before") || !strcmp(w, "--rule-no")) {
             if (++i == argc)
                 return CLI_USAGE;

@@ -25,11 +25,14 @@
 #define CONFIG_PCI_MAX 16      /* of ours: devices of one qube */
 #define CONFIG_RULES_MAX 4000  /* spec/firewall-rules.md, must 12 */
 #define CONFIG_INCLUDES_MAX 64 /* of ours: Include= lines of one qube */
+#define CONFIG_FORWARDS_MAX 32 /* of ours: Forward= lines of one qube */
+#define CONFIG_REACH_MAX 32    /* of ours: Reach= lines of one qube */
 #define CONFIG_DNS_MAX 3
 #define CONFIG_LINE_MAX 1024          /* one line of a file */
 #define CONFIG_FILE_MAX (1024 * 1024) /* one file */
 #define CONFIG_VALUE_MAX 3071         /* one QubesDB value, spec/qubesdb.md */
-#define CONFIG_QID_MAX 10000          /* spec/network.md, address plan */
+#define CONFIG_NO_METRICS "no"
+#define CONFIG_QID_MAX 10000 /* spec/network.md, address plan */
 
 enum config_platform { CONFIG_XEN, CONFIG_NETNS };
 
@@ -86,6 +89,13 @@ enum config_key {
     KEY_NS_BRIDGE,
     KEY_RULE,
     KEY_INCLUDE,
+    KEY_FLOWS,
+    KEY_RATE,
+    KEY_BURST,
+    KEY_BANDWIDTH,
+    KEY_QUOTA,
+    KEY_FORWARD,
+    KEY_REACH,
     KEY_USB_ALLOW,
     KEY_USB_DENY,
     KEY_USB_ASSIGN,
@@ -107,6 +117,35 @@ struct config_include {
     size_t at; /* number of the rule it stands before; after
                 * fw_profile_expand() of its own first rule */
     size_t n;  /* rules it stands for */
+};
+
+/** Share of the firewall VM a qube may take; what is not given is left to
+ *  the firewall VM's defaults. */
+struct config_limits {
+    bool has_flows, has_rate, has_burst, has_bandwidth, has_quota;
+    uint32_t flows;     /* tracked connections */
+    uint32_t rate;      /* new connections a second */
+    uint32_t burst;     /* of them at once */
+    uint64_t bandwidth; /* bytes a second, both directions; 0: no limit */
+    uint64_t quota;     /* bytes in all; 0: no limit */
+};
+
+/** Forward=: a port of the NetVM's uplink that leads to this qube. */
+struct config_forward {
+    unsigned line;
+    enum fw_proto proto; /* TCP or UDP */
+    uint16_t uplink_port;
+    uint16_t port;     /* of the qube */
+    struct ipnet from; /* family 0: from anywhere */
+};
+
+/** Reach=: this qube may open connections to that one. */
+struct config_reach {
+    unsigned line;
+    char name[CONFIG_NAME_MAX];
+    enum fw_proto proto; /* FW_PROTO_ANY: all */
+    bool has_ports;      /* TCP and UDP only */
+    uint16_t port_first, port_last;
 };
 
 struct config_qube {
@@ -142,6 +181,11 @@ struct config_qube {
     size_t n_rules;
     struct config_include includes[CONFIG_INCLUDES_MAX]; /* in order */
     size_t n_includes;
+    struct config_limits limits;
+    struct config_forward forwards[CONFIG_FORWARDS_MAX];
+    size_t n_forwards;
+    struct config_reach reach[CONFIG_REACH_MAX];
+    size_t n_reach;
 
     struct usb_policy usb; /* [USB]; owned */
 
@@ -161,8 +205,9 @@ struct config_daemon {
     char run_dir[CONFIG_PATH_MAX];
     char state_dir[CONFIG_PATH_MAX];
     char socket[CONFIG_PATH_MAX];
-    char worker[CONFIG_PATH_MAX]; /* sysqube-qdb */
-    uint32_t memory_mib;          /* default of a qube */
+    char worker[CONFIG_PATH_MAX];  /* sysqube-qdb */
+    char metrics[CONFIG_PATH_MAX]; /* "": metrics.prom in run_dir */
+    uint32_t memory_mib;           /* default of a qube */
     uint32_t vcpus;
     bool check_images; /* compare sha256 before each start */
 };
@@ -208,9 +253,26 @@ void config_free(struct config *c);
  *  the kind. Call after plan_resolve(). @return 0; -EBADMSG */
 int config_check(struct config *c, struct problems *p);
 
+/** The part of config_check() about Forward=, Reach= and limits
+ *  (config_firewall.c). */
+void config_check_firewall(const struct config *c, struct problems *p);
+
+const char *config_proto_name(enum fw_proto p); /* "any" for all */
+#define CONFIG_PATH_TEXT_MAX 96
+/** The value of a Forward= line. @return buf */
+const char *config_forward_text(const struct config_forward *f,
+                                char buf[CONFIG_PATH_TEXT_MAX]);
+/** The value of a Reach= line. @return buf */
+const char *config_reach_text(const struct config_reach *e,
+                              char buf[CONFIG_PATH_TEXT_MAX]);
+
 /** Is @p top the netvm of @p q, or a netvm above it? */
 bool config_is_below(const struct config_qube *q,
                      const struct config_qube *top);
+/** The nearest netvm that both hang on: where their packets meet.
+ *  @return borrowed; NULL: none */
+const struct config_qube *config_meeting(const struct config_qube *a,
+                                         const struct config_qube *b);
 
 /** Does this kind serve as a netvm? */
 bool config_provides(const struct config_qube *q);

@@ -216,5 +216,6 @@ int config_check(struct config *c, struct problems *p)
         for (size_t j = 0; j < i; j++)
             check_pair(c->qubes[j], q, p);
     }
+    config_check_firewall(c, p);
     return problems_count(p) > before ? -EBADMSG : 0;
 }

@@ -35,6 +35,16 @@ struct parser {
     size_t before;
 };
 
+/** Values of [Firewall] that are no rules (config_firewall.c). @return 0;
+ *  -EBADMSG; -ENOBUFS too many */
+int config_set_flows(struct parser *ps, struct text v);
+int config_set_rate(struct parser *ps, struct text v);
+int config_set_burst(struct parser *ps, struct text v);
+int config_set_bandwidth(struct parser *ps, struct text v);
+int config_set_quota(struct parser *ps, struct text v);
+int config_set_forward(struct parser *ps, struct text v);
+int config_set_reach(struct parser *ps, struct text v);
+
 /** All keys of a qube's file and of the daemon's file, by section. */
 extern const struct key_def config_qube_keys[];
 extern const size_t config_qube_keys_n;

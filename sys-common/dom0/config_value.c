@@ -382,6 +382,13 @@ static int set_worker(struct parser *ps, struct text v)
     return set_path(v, ps->d->worker);
 }
 
+static int set_metrics(struct parser *ps, struct text v)
+{
+    if (text_eq(v, CONFIG_NO_METRICS))
+        return text_copy(v, ps->d->metrics, sizeof(ps->d->metrics));
+    return set_path(v, ps->d->metrics);
+}
+
 static int set_check_images(struct parser *ps, struct text v)
 {
     unsigned k;
@@ -446,6 +453,23 @@ const struct key_def config_qube_keys[] = {
     {"Firewall", "Include", true, set_include, KEY_INCLUDE,
      "the name of a profile: 1 to 31 letters, digits, '_', '-', beginning "
      "with a letter; at most 64 of them"},
+    {"Firewall", "Flows", false, config_set_flows, KEY_FLOWS,
+     "tracked connections, a decimal number from 1 to 1048576"},
+    {"Firewall", "Rate", false, config_set_rate, KEY_RATE,
+     "new connections a second, a decimal number from 1 to 1000000"},
+    {"Firewall", "Burst", false, config_set_burst, KEY_BURST,
+     "connections at once, a decimal number from 1 to 1000000"},
+    {"Firewall", "Bandwidth", false, config_set_bandwidth, KEY_BANDWIDTH,
+     "bytes a second, as 2M: a decimal number, perhaps with K, M, G or T "
+     "(1024 each); 0: no limit"},
+    {"Firewall", "Quota", false, config_set_quota, KEY_QUOTA,
+     "bytes in all, as 10G: a decimal number, perhaps with K, M, G or T "
+     "(1024 each); 0: no limit"},
+    {"Firewall", "Forward", true, config_set_forward, KEY_FORWARD,
+     "tcp|udp UPLINKPORT PORT [from NETWORK], as 'tcp 8080 80'; at most 32"},
+    {"Firewall", "Reach", true, config_set_reach, KEY_REACH,
+     "QUBE tcp|udp PORT[-PORT], QUBE tcp|udp|icmp, or QUBE any, as 'db tcp "
+     "5432'; at most 32"},
     {"USB", "Allow", true, set_usb_allow, KEY_USB_ALLOW, WANT_USB_LINES},
     {"USB", "Deny", true, set_usb_deny, KEY_USB_DENY, WANT_USB_LINES},
     {"USB", "Assign", true, set_usb_assign, KEY_USB_ASSIGN,
@@ -460,6 +484,7 @@ const struct key_def config_daemon_keys[] = {
     {"Sysqube", "StateDir", false, set_state_dir, KEY_COUNT, WANT_PATH},
     {"Sysqube", "Socket", false, set_socket, KEY_COUNT, WANT_PATH},
     {"Sysqube", "Worker", false, set_worker, KEY_COUNT, WANT_PATH},
+    {"Sysqube", "Metrics", false, set_metrics, KEY_COUNT, "no, or " WANT_PATH},
     {"Sysqube", "CheckImages", false, set_check_images, KEY_COUNT, WANT_BOOL},
     {"Defaults", "Memory", false, set_memory, KEY_COUNT,
      "MiB as a decimal number from 16 to 1048576"},
@@ -471,15 +496,6 @@ const size_t config_daemon_keys_n = ARRAY_LEN(config_daemon_keys);
 bool config_provides(const struct config_qube *q)
 {
     return q->kind == KIND_NETVM || q->kind == KIND_FIREWALLVM;
-}
-
-bool config_is_below(const struct config_qube *q, const struct config_qube *top)
-{
-    for (q = q->up; q; q = q->up) {
-        if (q == top)
-            return true;
-    }
-    return false;
 }
 
 const char *config_platform_name(enum config_platform p)

@@ -2,20 +2,23 @@
 # sys-common/dom0: sysqubed and sysqube. Links lib, rules, device, vchan and
 # qubesdb only; nothing outside includes it.
 D0 := sys-common/dom0
+# What firewalls tell of their work.
+D0_SEE_PURE := fw_stats.c
+D0_SEE := metrics.c report_watch.c
 
-D0_USB_PURE := usb_claim.c usb_keys.c usb_plan.c usb_policy.c \
-  usb_section.c
+D0_USB_PURE := usb_claim.c usb_keys.c usb_plan.c usb_policy.c
 # What has no effects: configuration, plan, keys, requests.
 $(eval $(call library,dom0pure,$(addprefix $(D0)/,config.c config_value.c \
-  config_check.c fw_diff.c fw_explain.c fw_items.c fw_profile.c \
+  config_check.c config_firewall.c fw_diff.c fw_explain.c fw_items.c fw_profile.c \
   fw_question.c keys.c keys_firewall.c \
-  keyset.c plan.c problems.c request.c section.c $(D0_USB_PURE))))
+  keyset.c plan.c problems.c request.c section.c section_lines.c \
+  $(D0_USB_PURE) $(D0_SEE_PURE))))
 # Files and sockets of both programs.
 $(eval $(call library,dom0,$(addprefix $(D0)/,config_load.c image.c \
   control.c job.c manager.c manager_config.c manager_vif.c platform.c report.c \
-  rules_edit.c serve.c usb_edit.c usb_error.c usb_op.c usb_report.c \
+  path_serve.c rules_edit.c serve.c usb_edit.c usb_error.c usb_op.c usb_report.c \
   usb_serve.c usb_world.c worker.c platform_netns.c netns_child.c \
-  netns_console.c netns_link.c)))
+  netns_console.c netns_link.c $(D0_SEE))))
 D0_PURE_LIBS := dom0pure device qubesdb rules lib
 D0_PURE_LD := -linih -ljansson $(LIB_LIBS)
 D0_LD := $(D0_PURE_LD) -lsodium -lmnl
@@ -26,12 +29,13 @@ $(eval $(call program,sysqubed,$(D0)/sysqubed.c $(D0)/platform_xen.c,dom0 \
 
 $(eval $(call program,sysqube,$(addprefix $(D0)/,sysqube.c cli_client.c \
   cli_explain.c cli_firewall.c cli_rules.c \
-  cli_usb.c cli_console.c cli_show.c cli_table.c config_load.c image.c),dom0pure \
+  cli_usb.c cli_path.c cli_console.c cli_show.c cli_table.c cli_watch.c \
+  config_load.c image.c),dom0pure \
   device qubesdb rules lib,$(D0_PURE_LD) -lsodium))
 
 $(foreach t,usb_policy usb_plan,$(eval $(call unit_test,test_$(t),\
   tests/unit/test_$(t).c,$(D0_PURE_LIBS),$(D0_PURE_LD))))
-$(foreach t,config plan keys control fw_diff fw_explain \
+$(foreach t,config plan keys control fw_diff fw_explain fw_stats \
   fw_profile,$(eval $(call unit_test,test_$(t),\
   tests/unit/test_$(t).c,$(D0_PURE_LIBS),$(D0_PURE_LD))))
 

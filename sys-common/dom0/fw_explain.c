@@ -23,7 +23,7 @@ struct low {
 /* All that judging one list needs. */
 struct job {
     const struct fw_explain_world *w;
-    const struct config_qube *q;
+    const struct config_qube *list; /* whose rules; its netvm enforces them */
     const struct fw_question *ask;
     struct fw_packet p; /* dst without bytes when it is not known */
     struct fw_dns dns;
@@ -77,6 +77,11 @@ static const struct ipaddr *address_of(const struct config_qube *q,
     return family == AF_INET6 ? &q->ip6 : &q->ip4;
 }
 
+static const char *status_of(const struct job *j, const char *path)
+{
+    return j->w->status ? j->w->status(j->w->arg, j->list->up, path) : NULL;
+}
+
 /* ---- names ---- */
 
 /* Addresses that the firewall VM has for key @p number:
@@ -92,7 +97,7 @@ static bool known_addrs(const struct job *j, size_t number, struct ipaddr *ret,
     *ret_n = 0;
     snprintf(path, sizeof(path), "/sysqube-status/firewall-names/%s/%04zu",
              ipaddr_format(&j->a->src, src), number);
-    val = j->w->status ? j->w->status(j->w->arg, path) : NULL;
+    val = status_of(j, path);
     if (!val)
         return false;
     rest = text_of(val);
@@ -227,7 +232,7 @@ static void find_maybe(struct job *j)
 
     for (size_t i = 0; i < a->n_missed; i++) {
         if (a->missed[i] == FW_MISS_MAYBE &&
-            j->q->rules[i].rule.m.action != a->action) {
+            j->list->rules[i].rule.m.action != a->action) {
             a->maybe = i;
             a->depends = true;
             return;
@@ -238,7 +243,7 @@ static void find_maybe(struct job *j)
 static void judge(struct job *j)
 {
     static const struct fw_rule accept = {.m = {.action = FW_ACCEPT}};
-    const struct config_qube *q = j->q;
+    const struct config_qube *q = j->list;
     struct fw_answer *a = j->a;
     size_t at = 0, key = 0;
 
@@ -277,7 +282,7 @@ static int find_dns(struct job *j)
     size_t i = 0;
     int r;
 
-    while (i < cfg->n && cfg->qubes[i] != j->q->up)
+    while (i < cfg->n && cfg->qubes[i] != j->list->up)
         i++;
     r = run ? keys_desired(&world, i, &keys) : -ENOMEM;
     for (size_t k = 0; !r && k < FW_DNS_MAX; k++) {
@@ -293,7 +298,7 @@ static int find_dns(struct job *j)
 
 static int judge_list(struct job *j)
 {
-    size_t n = keys_of(j->q);
+    size_t n = keys_of(j->list);
     int r;
 
     j->low.m = calloc(n, sizeof(*j->low.m));
@@ -328,18 +333,17 @@ static bool is_blocked(struct job *j)
 
     snprintf(path, sizeof(path), "/sysqube-status/firewall/%s",
              ipaddr_format(&j->a->src, src));
-    val = j->w->status ? j->w->status(j->w->arg, path) : NULL;
+    val = status_of(j, path);
     if (!val)
         return false;
     log_clean(j->a->status, sizeof(j->a->status), val, strlen(val));
     return !strncmp(val, blocked, sizeof(blocked) - 1);
 }
 
-/* False when no list is asked. */
-static bool before_list(struct job *j)
+/* What no list is asked about. @return it is so */
+static bool before_lists(struct job *j, const struct config_qube *q)
 {
     struct fw_answer *a = j->a;
-    const struct config_qube *q = j->q;
 
     a->action = FW_DROP;
     if (!q->up)
@@ -348,15 +352,9 @@ static bool before_list(struct job *j)
         a->why = FW_BY_NO_FAMILY;
     else if (a->has_dst && (a->other = qube_at(j->w->cfg, &a->dst)))
         a->why = FW_BY_QUBE;
-    else if (q->up->kind != KIND_FIREWALLVM) {
-        a->why = FW_BY_NO_LIST;
-        a->action = FW_ACCEPT;
-    } else if (is_blocked(j)) {
-        a->why = FW_BY_BLOCKED;
-    } else {
-        return true;
-    }
-    return false;
+    else
+        return false;
+    return true;
 }
 
 /* The packet that is asked about. @return 0; -ENOENT */
@@ -386,28 +384,69 @@ static int make_packet(const struct fw_question *ask, const struct ipaddr *dst,
     return 0;
 }
 
+/* One firewall VM on the way. @return 0; -ENOMEM */
+static int ask_hop(struct job *j, const struct config_qube *list)
+{
+    j->low = (struct low){0};
+    j->dns.n = 0;
+    j->list = j->a->list = list;
+    j->a->firewall = list->up;
+    if (!is_blocked(j))
+        return judge_list(j);
+    j->a->why = FW_BY_BLOCKED;
+    j->a->action = FW_DROP;
+    return 0;
+}
+
+/* How much an answer weighs against one of a nearer firewall VM. */
+static int weight(const struct fw_answer *a)
+{
+    if (!a->firewall)
+        return -1;
+    return a->depends ? 1 : a->action == FW_DROP ? 2 : 0;
+}
+
 int fw_explain(const struct fw_explain_world *w, const struct config_qube *q,
                const struct fw_question *ask, const struct ipaddr *dst,
                unsigned family, struct fw_answer *ret)
 {
-    struct fw_answer a = {
-        .rule = FW_NO_RULE, .maybe = FW_NO_RULE, .expired = FW_NO_RULE};
-    struct job j = {.w = w, .q = q, .ask = ask, .a = &a};
+    const struct fw_answer plain = {.src = *address_of(q, family),
+                                    .has_dst = dst != NULL,
+                                    .rule = FW_NO_RULE,
+                                    .maybe = FW_NO_RULE,
+                                    .expired = FW_NO_RULE};
+    struct fw_answer best = plain, a;
+    struct job j = {.w = w, .ask = ask, .a = &best};
     int r = make_packet(ask, dst, family, &j.p);
 
     if (r)
         return r;
-    a.src = *address_of(q, family);
-    a.has_dst = dst != NULL;
-    a.dst = j.p.dst;
-    if (before_list(&j))
-        r = judge_list(&j);
-    if (r) {
-        fw_answer_free(&a);
-        return r;
+    best.dst = j.p.dst;
+    if (before_lists(&j, q)) {
+        *ret = best;
+        return 0;
     }
-    *ret = a;
-    return 0;
+    best.why = FW_BY_NO_LIST;
+    best.action = FW_ACCEPT;
+    for (; q->up && !r; q = q->up) {
+        if (q->up->kind != KIND_FIREWALLVM)
+            continue;
+        a = plain;
+        a.dst = best.dst;
+        j.a = &a;
+        r = ask_hop(&j, q);
+        if (weight(&a) > weight(&best)) {
+            fw_answer_free(&best);
+            best = a;
+        } else {
+            fw_answer_free(&a);
+        }
+    }
+    if (r)
+        fw_answer_free(&best);
+    else
+        *ret = best;
+    return r;
 }
 
 /* Addresses of all rules of the asked name, each once. */
@@ -415,8 +454,8 @@ static size_t name_addrs(struct job *j, struct ipaddr *ret)
 {
     size_t n = 0, key = 0;
 
-    for (size_t i = 0; i < j->q->n_rules; i++) {
-        const struct fw_rule *r = &j->q->rules[i].rule;
+    for (size_t i = 0; i < j->list->n_rules; i++) {
+        const struct fw_rule *r = &j->list->rules[i].rule;
         struct ipaddr v[FW_ASK_ADDRS_MAX];
         size_t have = 0, k;
 
@@ -440,7 +479,7 @@ size_t fw_explain_addrs(const struct fw_explain_world *w,
 {
     const struct config_qube *to = config_find(w->cfg, ask->host);
     struct fw_answer a = {.src = *address_of(q, family)};
-    struct job j = {.w = w, .q = q, .ask = ask, .a = &a};
+    struct job j = {.w = w, .list = q, .ask = ask, .a = &a};
 
     *ret_named = false;
     if (ask->addr.family || to) {

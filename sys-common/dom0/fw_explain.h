@@ -36,9 +36,10 @@ int fw_question_parse(int argc, char *const argv[], struct fw_question *ret,
 struct fw_explain_world {
     const struct config *cfg; /* resolved */
     uint64_t now_s;
-    /** What the firewall VM says at this path. @return borrowed until the
+    /** What firewall VM @p fw says at this path. @return borrowed until the
      *  next call; NULL: nothing known */
-    const char *(*status)(void *arg, const char *path);
+    const char *(*status)(void *arg, const struct config_qube *fw,
+                          const char *path);
     void *arg;
 };
 
@@ -74,7 +75,10 @@ struct fw_answer {
     struct ipaddr dst;
     enum fw_action action;
     enum fw_because why;
-    bool depends;    /* the verdict may be another: see maybe */
+    bool depends; /* the verdict may be another: see maybe */
+    /* who enforces, and whose list: the qube's own, or behind another
+     * firewall VM that one's; borrowed, NULL when none is asked */
+    const struct config_qube *firewall, *list;
     size_t rule;     /* of FW_BY_RULE; number as `firewall list` shows it */
     bool shut;       /* the rule is a drop of a name nobody knows */
     size_t maybe;    /* first rule that may decide otherwise; FW_NO_RULE */
@@ -96,7 +100,8 @@ size_t fw_explain_addrs(const struct fw_explain_world *w,
                         const struct fw_question *ask, unsigned family,
                         struct ipaddr *ret, bool *ret_named);
 
-/** Judge the first packet of a connection.
+/** Judge the first packet of a connection, at every firewall VM on its way:
+ *  the first that drops it has the say, else the nearest.
  *  @param dst     where to; NULL: an unknown address of the name ask->host
  *  @param family  AF_INET or AF_INET6
  *  @param ret     fw_answer_free(); written on success only

@@ -7,6 +7,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "dom0/report_watch.h"
 #include "lib/err.h"
 #include "lib/io.h"
 #include "lib/log.h"
@@ -245,6 +246,26 @@ static bool netvm_there(struct jobs *j, struct job *o, struct part *p,
     return false;
 }
 
+/* False while a USBVM of the same job may still bring a device that the
+ * qube requires. */
+static bool usb_there(const struct jobs *j, const struct job *o, size_t index)
+{
+    char why[512];
+
+    if (!usb_world_missing(j->m, index, why))
+        return true;
+    for (size_t i = 0; i < o->n; i++) {
+        const struct part *p = &o->parts[i];
+        int k = manager_find(j->m, p->name);
+
+        if (k >= 0 && j->m->cfg.qubes[k]->kind == KIND_USBVM &&
+            (p->phase < PH_DONE ||
+             (p->phase == PH_DONE && io_now_ms() - p->at_ms < JOB_USB_MS)))
+            return false;
+    }
+    return true; /* the start will say what is missing */
+}
+
 /* @return true when a start was tried: one per turn, as it may block */
 static bool begin_part(struct jobs *j, struct job *o, struct part *p,
                        size_t index)
@@ -258,6 +279,8 @@ static bool begin_part(struct jobs *j, struct job *o, struct part *p,
         set_phase(p, PH_RUNNING);
         return false;
     }
+    if (q->state != QUBE_STARTING && !usb_there(j, o, index))
+        return false;
     if (q->state != QUBE_STARTING) {
         manager_no_restart(j->m, index);
         control_progress(o->client, "%s: starting (%s, image %s)", p->name,
@@ -397,22 +420,12 @@ static bool step_down(struct jobs *j, struct job *o)
 
 /* ---- rules ---- */
 
-static const char *source_status(const struct manager *m,
-                                 const struct job_source *s, const char *tree)
-{
-    char path[QDB_REC_PATH * 2];
-    int up = manager_find(m, s->netvm);
-
-    snprintf(path, sizeof(path), "%s/%s", tree, s->ip);
-    return up < 0 ? NULL : manager_status(m, (size_t)up, path);
-}
-
 static bool handled(const struct manager *m, const struct job_source *s)
 {
-    const char *now = source_status(m, s, "/qubes-firewall-handled");
+    int up = manager_find(m, s->netvm);
 
-    return now && strcmp(now, s->before) &&
-           source_status(m, s, "/sysqube-status/firewall");
+    return up >= 0 && m->qubes[up]->worker &&
+           worker_handled(m->qubes[up]->worker, s->ip, s->push);
 }
 
 /* A source whose qube or firewall ended meanwhile has nothing to wait for. */
@@ -429,8 +442,11 @@ static void rules_result(struct jobs *j, struct job *o)
     json_t *applied = json_object();
 
     for (size_t i = 0; i < o->n_src; i++) {
+        int up = manager_find(j->m, o->src[i].netvm);
+        char text[FW_STATS_TEXT_MAX];
         const char *s =
-            source_status(j->m, &o->src[i], "/sysqube-status/firewall");
+            up < 0 ? NULL
+                   : report_list_status(j->m, (size_t)up, o->src[i].ip, text);
 
         if (!s)
             continue;
@@ -438,8 +454,10 @@ static void rules_result(struct jobs *j, struct job *o)
         if (strncmp(s, "applied", 7) && !o->error.step) {
             o->error.step = "apply the rules";
             snprintf(o->error.message, sizeof(o->error.message),
-                     "%s reports for %s: %.200s (all its traffic is dropped)",
-                     o->src[i].netvm, o->src[i].ip, s);
+                     "%s reports for %s: %.200s (%s)", o->src[i].netvm,
+                     o->src[i].ip, s,
+                     s[0] == 'i' ? "what they would allow is dropped"
+                                 : "all its traffic is dropped");
             snprintf(o->error.hint, sizeof(o->error.hint),
                      "the rules are stored; see: sysqube firewall list %s",
                      o->qube);

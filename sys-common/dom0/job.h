@@ -10,6 +10,7 @@
 #include "dom0/usb_op.h"
 
 #define JOB_RULES_MS 5000  /* rules written to rules reported */
+#define JOB_USB_MS 10000   /* a USBVM serves to its devices are told */
 #define JOB_RULES_KEY_MS 5 /* more for each key of such a firewall */
 
 struct jobs;
@@ -34,11 +35,11 @@ int jobs_up(struct jobs *j, struct control_client *c,
 int jobs_down(struct jobs *j, struct control_client *c,
               struct config_qube *const *order, size_t n);
 
-/** A source whose rules changed, and its counter before that. */
+/** A source whose rules were pushed. */
 struct job_source {
     char netvm[CONFIG_NAME_MAX]; /* the firewall */
     char ip[IPADDR_TEXT_MAX];
-    char before[32]; /* "" for none */
+    uint64_t push; /* worker_pushed() */
 };
 
 /** Wait until the firewalls have handled the sources.

@@ -131,6 +131,8 @@ static void add_provider(struct keys_build *b, const struct keys_world *w,
     keys_put(b, "/qubes-netvm-secondary-dns", "%s", VIRTUAL_DNS_2);
     if (q->kind == KIND_FIREWALLVM)
         keys_put(b, "/qubes-service/qubes-firewall", "%s", "1");
+    if (q->kind == KIND_FIREWALLVM && w->watch)
+        keys_put(b, "/sysqube-firewall/watch", "%s", "1");
     add_connected(b, w, q);
 }
 
@@ -227,6 +229,7 @@ int keys_desired(const struct keys_world *w, size_t index, struct keyset *ret)
     add_provider(&b, w, q);
     add_uplink(&b, q);
     add_clients(&b, w, q);
+    keys_put_paths(&b, w, q);
     if (!b.err && w->usb && w->run[index].has_domid)
         b.err = usb_keys_add(w->usb, q->name, w->run[index].domid, ret);
     keyset_sort(ret);

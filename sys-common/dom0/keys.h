@@ -51,6 +51,7 @@ struct keys_world {
     const struct config *cfg;   /* resolved */
     const struct keys_run *run; /* cfg->n entries */
     bool netns;                 /* write the vif identities */
+    bool watch;                 /* the firewalls shall count every second */
     uint64_t now_s;             /* expired rules are left out */
     const struct usb_plan *usb; /* NULL: no USB devices */
 };
@@ -76,7 +77,9 @@ typedef int (*keys_op_cb)(enum key_op op, const char *path, const char *val,
 /** Operations that lead from @p old to @p now. The rules of a source are
  *  one unit: if any key below /qubes-firewall/IP/ differs, the subtree is
  *  removed and written anew, then the signal key /qubes-firewall/IP is
- *  written (spec/network.md, "Update protocol per family"). New rules come
+ *  written (spec/network.md, "Update protocol per family"); its limits
+ *  belong to it and come first. So are the trees /sysqube-firewall/edge,
+ *  /sysqube-firewall/inbound and /sysqube-forward. New rules come
  *  before everything else, so that they are there when a vif appears.
  *  @return 0 or the callback's error */
 int keys_diff(const struct keyset *old, const struct keyset *now, keys_op_cb cb,

@@ -7,9 +7,12 @@
 
 #include "dom0/keys.h"
 #include "lib/err.h"
+#include "lib/mem.h"
 
 #define RULES_TREE "/qubes-firewall/"
 #define RULES_TREE_LEN (sizeof(RULES_TREE) - 1)
+#define LIMITS_TREE "/sysqube-firewall/"
+#define LIMITS "/limits"
 
 static bool legal_path(const char *p)
 {
@@ -112,20 +115,49 @@ void keyset_free(struct keyset *s)
 
 /* ---- difference ---- */
 
-static bool is_rules(const char *path)
+/* Trees that are read as a whole when their signal key is written. */
+static const char *const units[] = {
+    "/sysqube-firewall/edge", "/sysqube-firewall/inbound", "/sysqube-forward"};
+
+static bool is_source(const char *path)
 {
     return !strncmp(path, RULES_TREE, RULES_TREE_LEN);
 }
 
-/* The source's address of a path below /qubes-firewall/. */
-static size_t source_len(const char *path)
+/* Length of the signal key of the tree a path belongs to; 0: none. */
+static size_t unit_len(const char *path)
 {
-    return strcspn(path + RULES_TREE_LEN, "/");
+    if (is_source(path))
+        return RULES_TREE_LEN + strcspn(path + RULES_TREE_LEN, "/");
+    for (size_t i = 0; i < ARRAY_LEN(units); i++) {
+        size_t len = strlen(units[i]);
+
+        if (!strncmp(path, units[i], len) && (!path[len] || path[len] == '/'))
+            return len;
+    }
+    return 0;
 }
 
 static bool is_signal(const char *path)
 {
-    return is_rules(path) && !path[RULES_TREE_LEN + source_len(path)];
+    size_t len = unit_len(path);
+
+    return len && !path[len];
+}
+
+/* Limits are a part of the source whose they are, outside of its tree. */
+static bool is_limits(const char *path)
+{
+    size_t len = strlen(path), end = sizeof(LIMITS) - 1;
+
+    return !strncmp(path, LIMITS_TREE, sizeof(LIMITS_TREE) - 1) && len > end &&
+           !strcmp(path + len - end, LIMITS);
+}
+
+/* Written with its tree, not by itself. */
+static bool is_rules(const char *path)
+{
+    return unit_len(path) || is_limits(path);
 }
 
 /* The keys of one source, signal key left out: [first, first + n). */
@@ -183,6 +215,27 @@ static int write_source(const struct keyset *now, const char *signal,
     return r ? r : cb(KEY_OP_SET, signal, "", arg);
 }
 
+/* The limits of a source whose signal key this is, if they differ: before
+ * the rules, whose signal makes them read. @return 0; 1 written; error */
+static int write_limits(const struct keyset *old, const struct keyset *now,
+                        const char *signal, keys_op_cb cb, void *arg)
+{
+    char path[2 * QDB_REC_PATH];
+    const char *was, *is;
+    int r;
+
+    if (!is_source(signal))
+        return 0;
+    snprintf(path, sizeof(path), LIMITS_TREE "%s" LIMITS,
+             signal + RULES_TREE_LEN);
+    was = keyset_get(old, path);
+    is = keyset_get(now, path);
+    if (was == is || (was && is && !strcmp(was, is)))
+        return 0;
+    r = cb(is ? KEY_OP_SET : KEY_OP_RM, path, is, arg);
+    return r ? r : 1;
+}
+
 static int diff_source(const struct keyset *old, const struct keyset *now,
                        const char *signal, keys_op_cb cb, void *arg)
 {
@@ -194,11 +247,14 @@ static int diff_source(const struct keyset *old, const struct keyset *now,
     snprintf(tree, sizeof(tree), "%s/", signal);
     so = span_of(old, tree);
     sn = span_of(now, tree);
+    r = write_limits(old, now, signal, cb, arg);
+    if (r < 0)
+        return r;
     if (!keyset_get(now, signal)) {
         r = so.n ? cb(KEY_OP_RM, tree, NULL, arg) : 0;
         return r ? r : cb(KEY_OP_RM, signal, NULL, arg);
     }
-    if (had && span_eq(old, so, now, sn))
+    if (!r && had && span_eq(old, so, now, sn))
         return 0;
     return write_source(now, signal, tree, so.n > 0, sn, cb, arg);
 }
@@ -261,7 +317,7 @@ static int note_changed(enum key_op op, const char *path, const char *val,
     struct changed *c = arg;
 
     (void)val;
-    if (op == KEY_OP_SET && is_signal(path) && c->n < c->cap)
+    if (op == KEY_OP_SET && is_source(path) && is_signal(path) && c->n < c->cap)
         snprintf(c->ret[c->n++], IPADDR_TEXT_MAX, "%.*s", IPADDR_TEXT_MAX - 1,
                  path + RULES_TREE_LEN);
     return 0;

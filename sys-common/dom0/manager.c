@@ -69,6 +69,7 @@ int manager_desired(const struct manager *m, size_t index, struct keyset *ret)
     struct keys_world w = {.cfg = &m->cfg,
                            .run = run,
                            .netns = m->platform->ops->vif_keys,
+                           .watch = m->watch_until_ms != 0,
                            .now_s = (uint64_t)time(NULL),
                            .usb = m->usb};
 
@@ -100,6 +101,23 @@ void manager_update(struct manager *m)
     }
 }
 
+void manager_watch(struct manager *m)
+{
+    bool was = m->watch_until_ms != 0;
+
+    m->watch_until_ms = io_now_ms() + MANAGER_WATCH_MS;
+    if (!was)
+        manager_update(m);
+}
+
+static void unwatch_due(struct manager *m)
+{
+    if (!m->watch_until_ms || io_now_ms() < m->watch_until_ms)
+        return;
+    m->watch_until_ms = 0;
+    manager_update(m);
+}
+
 const char *manager_status(const struct manager *m, size_t index,
                            const char *path)
 {
@@ -128,6 +146,8 @@ bool manager_ready(const struct manager *m, size_t index, const char **ret_what)
     else if (c->up &&
              !says_up(manager_status(m, index, "/sysqube-status/agent")))
         *ret_what = "its agent has not configured eth0";
+    else if (!usb_plan_has_required(m->usb, c->name, &c->usb))
+        *ret_what = "a USB device that it requires is not attached";
     else
         return true;
     return false;
@@ -157,7 +177,7 @@ static void clean_up(struct manager *m, size_t index)
     manager_vif_detach(m, index);
     worker_free(q->worker);
     q->worker = NULL;
-    q->has_domid = q->active = q->vif_failed = q->held = false;
+    q->has_domid = q->active = q->vif_failed = false;
     q->domid = 0;
     manager_update(m);
     touch(m);
@@ -292,10 +312,8 @@ static int run_steps(struct manager *m, size_t index, const char **ret_step,
     r = usb_world_missing(m, index, why);
     if (r)
         return r;
-    /* its rules are in the netvm before the domain exists, but never an
-     * older list together with its interface */
-    q->held = manager_vif_must_wait(m, index);
-    q->active = !q->held;
+    /* its rules are in the netvm before the domain exists */
+    q->active = true;
     manager_update(m);
     *ret_step = "create the domain";
     r = create(m, index);
@@ -311,7 +329,7 @@ static int run_steps(struct manager *m, size_t index, const char **ret_step,
     }
     manager_update(m);
     *ret_step = "attach the network interface";
-    r = q->held ? 0 : manager_vif_attach(m, index);
+    r = manager_vif_must_wait(m, index) ? 0 : manager_vif_attach(m, index);
     if (!r) {
         *ret_step = "let the domain run";
         r = m->platform->ops->unpause(m->platform, q->domid);
@@ -407,6 +425,7 @@ static void restart_due(struct manager *m, size_t index)
     if (!q->restart_at_ms || io_now_ms() < q->restart_at_ms ||
         (up >= 0 && m->qubes[up]->state != QUBE_RUNNING))
         return;
+    q->restarts_total++;
     if (manager_start(m, index))
         restart_later(m, index, 0);
 }
@@ -472,6 +491,7 @@ static void on_tick(void *arg)
         restart_due(m, i);
     if (m->next_expiry_s && (uint64_t)time(NULL) >= m->next_expiry_s)
         manager_update(m);
+    unwatch_due(m);
     manager_vif_converge(m);
     manager_usb_step(m);
     (void)loop_timer_start(m->tick, 500);

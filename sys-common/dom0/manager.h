@@ -15,7 +15,8 @@
 #include "dom0/platform.h"
 #include "dom0/worker.h"
 
-#define MANAGER_DOWN_MS 8000 /* orderly shutdown, then it is ended */
+#define MANAGER_DOWN_MS 8000  /* orderly shutdown, then it is ended */
+#define MANAGER_WATCH_MS 5000 /* a watcher that is silent so long has gone */
 /* Wait before what died is started again: doubled each time up to the second
  * value, and from the first again when it lived that long. */
 #define MANAGER_RESTART_MS 1000
@@ -42,8 +43,6 @@ struct qube {
     struct manager *m;
     enum qube_state state;
     bool active;     /* its rules and addresses are in force */
-    bool held;       /* runs, but its netvm may still have an older list of
-                      * it: until that is gone it is not active */
     bool has_domid;  /* a domain exists */
     bool vif;        /* attached to its netvm */
     bool vif_failed; /* not tried again until either side restarts */
@@ -53,6 +52,7 @@ struct qube {
     const char *died;       /* why it last ended; static */
     uint64_t restart_at_ms; /* 0: it is not to be started again */
     unsigned restarts;      /* in a row, each after a short life */
+    uint64_t restarts_total;
     struct manager_error error;
 };
 
@@ -62,7 +62,8 @@ struct manager {
     struct config cfg;
     struct qube **qubes; /* cfg.n, same order */
     struct loop_timer *tick;
-    uint64_t next_expiry_s; /* when the next rule ends, since 1970; 0: never */
+    uint64_t next_expiry_s;  /* when the next rule ends, since 1970; 0: never */
+    uint64_t watch_until_ms; /* somebody looks at the firewalls; 0: nobody */
     struct usb_plan *usb;
     /** Anything changed: state, status. Called from the loop only. */
     void (*changed)(void *arg);
@@ -114,6 +115,10 @@ void manager_no_restart(struct manager *m, size_t index);
 
 /** Write every running qube's desired state (only what changed is sent). */
 void manager_update(struct manager *m);
+
+/** Somebody looks at what the firewalls count and block: they shall tell it
+ *  every second, until nobody has called this for MANAGER_WATCH_MS. */
+void manager_watch(struct manager *m);
 
 /** Desired state of one qube now. @return as keys_desired() */
 int manager_desired(const struct manager *m, size_t index, struct keyset *ret);

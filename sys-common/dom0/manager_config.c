@@ -43,15 +43,17 @@ static void check_running(const struct manager *m, const struct config *now,
 
 /* Running qubes that are to be plugged in elsewhere, or with an address more
  * or less (IPv6= follows the netvm). */
-static void hold_moved(struct manager *m, const struct config *now)
+static void detach_moved(struct manager *m, const struct config *now)
 {
     for (size_t i = 0; i < m->cfg.n; i++) {
         const struct config_qube *a = m->cfg.qubes[i];
         const struct config_qube *b = config_find(now, a->name);
 
         if (b && manager_is_up(m->qubes[i]) &&
-            (strcmp(a->netvm, b->netvm) || a->has_ipv6 != b->has_ipv6))
-            manager_vif_hold(m, i);
+            (strcmp(a->netvm, b->netvm) || a->has_ipv6 != b->has_ipv6)) {
+            manager_vif_detach(m, i);
+            m->qubes[i]->vif_failed = false;
+        }
     }
 }
 
@@ -109,7 +111,7 @@ int manager_reload(struct manager *m, bool images, struct problems *p)
         check_running(m, &now, p);
         r = problems_count(p) ? -EBADMSG : 0;
         if (!r) {
-            hold_moved(m, &now);
+            detach_moved(m, &now);
             r = manager_take_config(m, &now);
         }
     }

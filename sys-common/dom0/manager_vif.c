@@ -2,8 +2,9 @@
 /* Which qube is plugged into which netvm: attaching, detaching, and the move
  * of a running qube. glue. Fed by the configuration and by the workers'
  * checked status. Never is a qube plugged in under an older list of it
- * (spec/firewall-rules.md, must 11): first the netvm has to say that it has
- * none, then the list is written, then the netvm has to report it. */
+ * (spec/firewall-rules.md, must 11): the netvm has to report the list that
+ * was written last. Only where nothing at all is reported of a qube that
+ * starts its interface may come before its list: vifd waits for that. */
 #include <stdio.h>
 #include <string.h>
 
@@ -77,98 +78,70 @@ void manager_vif_detach_clients(struct manager *m, size_t index)
 
 /* ---- what a firewall says of a qube's lists ---- */
 
-enum lists { LISTS_NONE, LISTS_SOME, LISTS_ALL };
+/* Of the addresses of a qube, and of all that live behind it. */
+struct lists {
+    size_t n;
+    size_t told;     /* something is reported, perhaps an older list */
+    size_t in_force; /* the last one that was written is */
+};
 
-/* Counts one source: reported or not. */
-static void count_source(const struct manager *m, size_t firewall,
-                         const struct ipaddr *src, size_t *n, size_t *reported)
+static void count_list(const struct worker *w, const struct ipaddr *src,
+                       struct lists *l)
 {
-    char ip[IPADDR_TEXT_MAX], path[2 * QDB_REC_PATH];
+    char ip[IPADDR_TEXT_MAX];
 
     if (!src->family)
         return;
-    snprintf(path, sizeof(path), "/sysqube-status/firewall/%s",
-             ipaddr_format(src, ip));
-    ++*n;
-    *reported += manager_status(m, firewall, path) != NULL;
+    ipaddr_format(src, ip);
+    l->n++;
+    l->told += worker_handled(w, ip, 0);
+    l->in_force += worker_handled(w, ip, worker_pushed(w, ip));
 }
 
-/* The lists of a qube, and of all that live behind it, in a firewall. */
-static enum lists lists_of(const struct manager *m, size_t index,
-                           size_t firewall)
+static struct lists lists_of(const struct manager *m, size_t index, int up)
 {
     const struct config_qube *top = m->cfg.qubes[index];
-    size_t n = 0, reported = 0;
+    struct lists l = {0};
 
+    if (up < 0 || m->cfg.qubes[up]->kind != KIND_FIREWALLVM ||
+        !m->qubes[up]->worker)
+        return l;
     for (size_t i = 0; i < m->cfg.n; i++) {
         const struct config_qube *q = m->cfg.qubes[i];
 
         if (q != top && !(config_is_below(q, top) && m->qubes[i]->active))
             continue;
-        count_source(m, firewall, &q->ip4, &n, &reported);
-        count_source(m, firewall, &q->ip6, &n, &reported);
+        count_list(m->qubes[up]->worker, &q->ip4, &l);
+        count_list(m->qubes[up]->worker, &q->ip6, &l);
     }
-    if (reported == n)
-        return LISTS_ALL;
-    return reported ? LISTS_SOME : LISTS_NONE;
+    return l;
 }
-
-static bool is_firewall(const struct manager *m, int up)
-{
-    return up >= 0 && m->cfg.qubes[up]->kind == KIND_FIREWALLVM;
-}
-
-/* ---- moving ---- */
 
 bool manager_vif_must_wait(const struct manager *m, size_t index)
 {
-    int up = manager_netvm(m, index);
+    struct lists l = lists_of(m, index, manager_netvm(m, index));
 
-    return is_firewall(m, up) && lists_of(m, index, (size_t)up) != LISTS_NONE;
+    return l.told > 0 && l.in_force < l.n;
 }
 
-void manager_vif_hold(struct manager *m, size_t index)
-{
-    struct qube *q = m->qubes[index];
-
-    manager_vif_detach(m, index);
-    q->vif_failed = false;
-    q->active = false;
-    q->held = true;
-}
-
-static void release(struct manager *m)
-{
-    bool any = false;
-
-    for (size_t i = 0; i < m->cfg.n; i++) {
-        struct qube *q = m->qubes[i];
-
-        if (!q->held || manager_vif_must_wait(m, i))
-            continue;
-        q->held = false;
-        q->active = true;
-        any = true;
-    }
-    if (any)
-        manager_update(m);
-}
+/* ---- all of them ---- */
 
 static bool may_attach(const struct manager *m, size_t index)
 {
     const struct qube *q = m->qubes[index];
     int up = manager_netvm(m, index);
+    struct lists l;
 
-    if (up < 0 || q->vif || q->vif_failed || q->held ||
+    if (up < 0 || q->vif || q->vif_failed ||
         (q->state != QUBE_RUNNING && q->state != QUBE_STARTING) ||
         m->qubes[up]->state != QUBE_RUNNING)
         return false;
-    return !is_firewall(m, up) || lists_of(m, index, (size_t)up) == LISTS_ALL;
+    l = lists_of(m, index, up);
+    return l.in_force == l.n;
 }
 
 void manager_vif_converge(struct manager *m)
 {
-    release(m);
     for (size_t i = 0; i < m->cfg.n; i++) {
         if (may_attach(m, i) && manager_vif_attach(m, i)) {
             m->qubes[i]->vif_failed = true;

@@ -8,6 +8,7 @@
 #include <sys/socket.h>
 
 #include "dom0/fw_profile.h"
+#include "dom0/report_watch.h"
 #include "rules/rule_format.h"
 
 static json_t *text_or_null(const char *s)
@@ -150,14 +151,14 @@ static json_t *firewall_json(const struct manager *m, size_t i)
         return json_null();
     o = json_object();
     for (size_t k = 0; k < 2; k++) {
-        char path[QDB_REC_PATH + 32], text[IPADDR_TEXT_MAX];
+        char text[IPADDR_TEXT_MAX], state[FW_STATS_TEXT_MAX];
 
         if (!both[k]->family)
             continue;
-        snprintf(path, sizeof(path), "/sysqube-status/firewall/%s",
-                 ipaddr_format(both[k], text));
-        json_object_set_new(o, text,
-                            text_or_null(manager_status(m, (size_t)up, path)));
+        ipaddr_format(both[k], text);
+        json_object_set_new(
+            o, text,
+            text_or_null(report_list_status(m, (size_t)up, text, state)));
     }
     return o;
 }

@@ -254,16 +254,11 @@ static int before_take(const struct manager *m, struct before *ret)
 static void note_source(const struct manager *m, size_t up, const char *ip,
                         struct rules_edit *ret)
 {
-    char path[QDB_REC_PATH * 2];
     struct job_source *s = &ret->src[ret->n_src++];
-    const char *n;
 
-    *s = (struct job_source){0};
-    snprintf(path, sizeof(path), "/qubes-firewall-handled/%.45s", ip);
-    n = manager_status(m, up, path);
+    *s = (struct job_source){.push = worker_pushed(m->qubes[up]->worker, ip)};
     memcpy(s->netvm, m->cfg.qubes[up]->name, sizeof(s->netvm));
     snprintf(s->ip, sizeof(s->ip), "%.45s", ip);
-    snprintf(s->before, sizeof(s->before), "%.31s", n ? n : "");
 }
 
 static int note_firewall(const struct manager *m, const char *name,
@@ -381,6 +376,7 @@ static int signal_source(struct manager *m, size_t firewall,
 {
     char ip[IPADDR_TEXT_MAX], path[QDB_REC_PATH];
     struct job_source *v;
+    int r;
 
     if (!src->family ||
         is_noted(ret, m->cfg.qubes[firewall]->name, ipaddr_format(src, ip)))
@@ -389,9 +385,10 @@ static int signal_source(struct manager *m, size_t firewall,
     if (!v)
         return -ENOMEM;
     ret->src = v;
-    note_source(m, firewall, ip, ret);
     snprintf(path, sizeof(path), "/qubes-firewall/%s", ip);
-    return worker_signal(m->qubes[firewall]->worker, path);
+    r = worker_signal(m->qubes[firewall]->worker, path);
+    note_source(m, firewall, ip, ret);
+    return r;
 }
 
 /* A qube's list, and if it is a provider the same of all behind it. */

@@ -8,8 +8,10 @@
 #include <string.h>
 #include <time.h>
 
+#include "dom0/path_serve.h"
 #include "dom0/plan.h"
 #include "dom0/report.h"
+#include "dom0/report_watch.h"
 #include "dom0/request.h"
 #include "dom0/rules_edit.h"
 #include "dom0/section.h"
@@ -257,6 +259,23 @@ static void do_edit(struct serve *s, struct control_client *c,
     problems_free(&p);
 }
 
+/* Who asks again within MANAGER_WATCH_MS watches. */
+static void do_fw_watch(struct serve *s, struct control_client *c,
+                        const struct request *r)
+{
+    for (size_t i = 0; i < r->n_names; i++) {
+        if (serve_find(s, c, r->names[i]) < 0)
+            return;
+    }
+    manager_watch(s->m);
+    if (r->op == REQ_FW_COUNTS)
+        serve_ok(c, json_pack("{s:o}", "qubes",
+                              report_counts(s->m, r->names, r->n_names)));
+    else
+        serve_ok(c, json_pack("{s:o}", "events",
+                              report_events(s->m, r->names, r->n_names)));
+}
+
 /* ---- netvm ---- */
 
 static int set_netvm(struct text file, const void *arg, char **ret,
@@ -368,6 +387,18 @@ static void act(struct serve *s, struct control_client *c,
         return;
     case REQ_FW_RELOAD:
         do_fw_reload(s, c, r);
+        return;
+    case REQ_FW_COUNTS:
+    case REQ_FW_LOG:
+        do_fw_watch(s, c, r);
+        return;
+    case REQ_FORWARD_LIST:
+    case REQ_FORWARD_ADD:
+    case REQ_FORWARD_DEL:
+    case REQ_REACH_LIST:
+    case REQ_REACH_ADD:
+    case REQ_REACH_DEL:
+        path_serve(s, c, r);
         return;
     case REQ_NETVM:
         do_netvm(s, c, r);

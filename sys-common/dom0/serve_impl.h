@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
-/* Between serve.c and usb_serve.c only. glue. */
+/* Between serve.c, path_serve.c and usb_serve.c only. glue. */
 #ifndef SQ_DOM0_SERVE_IMPL_H
 #define SQ_DOM0_SERVE_IMPL_H
 

@@ -184,6 +184,8 @@ static const struct command {
     {"check", cmd_check, "",
      "Read the configuration and list every mistake; starts nothing."},
     {"firewall", cli_firewall, CLI_FIREWALL_ARGS, CLI_FIREWALL_HELP},
+    {"forward", cli_forward, CLI_FORWARD_ARGS, CLI_FORWARD_HELP},
+    {"reach", cli_reach, CLI_REACH_ARGS, CLI_REACH_HELP},
     {"netvm", cmd_netvm, "QUBE NETVM|none",
      "Give a qube another netvm, or none; a running one is moved at once."},
     {"usb", cli_usb, CLI_USB_ARGS, CLI_USB_HELP},

@@ -10,14 +10,19 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
+#include <unistd.h>
 
 #include "dom0/config_load.h"
 #include "dom0/control.h"
 #include "dom0/job.h"
 #include "dom0/manager.h"
+#include "dom0/metrics.h"
 #include "dom0/serve.h"
 #include "lib/err.h"
+#include "lib/io.h"
 #include "lib/log.h"
+
+#define METRICS_MS 10000
 
 static const char usage_text[] =
     "Usage: sysqubed [--config DIR] [--debug]\n"
@@ -41,6 +46,51 @@ static void on_changed(void *arg)
     jobs_step(s->jobs);
 }
 
+/* ---- metrics ---- */
+
+struct metrics {
+    struct manager *m;
+    struct loop_timer *timer;
+    char path[CONFIG_PATH_MAX + 16];
+    bool failed; /* said so once */
+};
+
+static void on_metrics(void *arg)
+{
+    struct metrics *k = arg;
+    char *text = metrics_text(k->m);
+    int r = text ? io_write_file(k->path, text, strlen(text), 0644) : -ENOMEM;
+
+    if (r && !k->failed)
+        log_warn("%s: %s", k->path, err_text(r));
+    k->failed = r != 0;
+    free(text);
+    (void)loop_timer_start(k->timer, METRICS_MS);
+}
+
+static int start_metrics(struct loop *loop, struct metrics *k)
+{
+    const struct config_daemon *d = &k->m->cfg.d;
+    int r;
+
+    if (!strcmp(d->metrics, CONFIG_NO_METRICS))
+        return 0;
+    if (d->metrics[0])
+        snprintf(k->path, sizeof(k->path), "%s", d->metrics);
+    else
+        snprintf(k->path, sizeof(k->path), "%s/metrics.prom", d->run_dir);
+    r = loop_timer_new(loop, on_metrics, k, &k->timer);
+    return r ? r : loop_timer_start(k->timer, 0);
+}
+
+/* Numbers of a daemon that has ended would be taken for present ones. */
+static void stop_metrics(struct metrics *k)
+{
+    loop_timer_free(k->timer);
+    if (k->timer)
+        (void)unlink(k->path);
+}
+
 static void say_problems(const struct problems *p)
 {
     char line[PROBLEM_TEXT_MAX + 512];
@@ -61,6 +111,7 @@ static int run(const char *dir)
     struct control *ctl = NULL;
     struct problems p = {0};
     struct manager_error err = {0};
+    struct metrics metrics = {0};
     int r = loop_new(&s.loop);
 
     r = r ? r : manager_new(s.loop, dir, bodies, &p, &err, &s.m);
@@ -79,12 +130,15 @@ static int run(const char *dir)
     r = r ? r : loop_sig_new(s.loop, SIGTERM, on_signal, s.loop, &term);
     r = r ? r : loop_sig_new(s.loop, SIGINT, on_signal, s.loop, &intr);
     r = r ? r : control_new(s.loop, s.m->cfg.d.socket, &h, &ctl);
+    metrics.m = s.m;
+    r = r ? r : start_metrics(s.loop, &metrics);
     if (r)
         log_err("%s: %s", s.m->cfg.d.socket, err_text(r));
     else
         log_info("ready: platform %s, %zu qubes, socket %s",
                  s.m->platform->ops->name, s.m->cfg.n, s.m->cfg.d.socket);
     r = r ? 1 : loop_run(s.loop);
+    stop_metrics(&metrics);
     control_free(ctl);
     jobs_free(s.jobs);
     manager_free(s.m);

@@ -80,3 +80,27 @@ const struct usb_assign *usb_plan_missing(const struct usb_plan *p,
     }
     return NULL;
 }
+
+static bool has_one(const struct usb_plan *p, const char *qube,
+                    const struct usb_select *sel)
+{
+    const struct usb_att *a;
+
+    for (size_t i = 0; (a = usb_plan_at(p, i)) != NULL; i++) {
+        if (a->state == USB_ATT_ATTACHED && strcmp(a->qube, qube) == 0 &&
+            usb_select_rank(sel, &a->d, NULL) >= 0)
+            return true;
+    }
+    return false;
+}
+
+bool usb_plan_has_required(const struct usb_plan *p, const char *qube,
+                           const struct usb_policy *policy)
+{
+    for (size_t i = 0; i < policy->n_assigns; i++) {
+        if (policy->assigns[i].mode == USB_ASSIGN_REQUIRED &&
+            !has_one(p, qube, &policy->assigns[i].sel))
+            return false;
+    }
+    return true;
+}

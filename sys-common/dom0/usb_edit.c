@@ -7,7 +7,7 @@
 #include <string.h>
 
 #include "dom0/usb_error.h"
-#include "dom0/usb_section.h"
+#include "dom0/section_lines.h"
 #include "lib/err.h"
 #include "lib/io.h"
 #include "lib/mem.h"
@@ -116,7 +116,7 @@ static json_t *removed(struct text file, const struct edit *e)
     json_t *a = json_array();
 
     for (size_t i = 0; i < e->n_drop; i++) {
-        struct text t = usb_section_line(file, e->drop[i]);
+        struct text t = section_lines_get(file, e->drop[i]);
 
         json_array_append_new(a, json_stringn(t.p, t.len));
     }
@@ -135,8 +135,8 @@ static int store(struct manager *m, const char *file, const struct edit *e,
     int r = io_read_file(file, CONFIG_FILE_MAX, &old, &old_len);
 
     if (!r)
-        r = usb_section_edit((struct text){old, old_len}, e->drop, e->n_drop,
-                             line, &text, &len);
+        r = section_lines_edit((struct text){old, old_len}, "[USB]", e->drop,
+                               e->n_drop, line, &text, &len);
     if (!r)
         r = io_write_file(file, text, len, 0644);
     if (r) {
@@ -217,6 +217,8 @@ int usb_edit(struct manager *m, const struct request *r, json_t **ret,
     k = k ? k : find_qube(m, r, err, &e.q);
     k = k ? k : parse(r, &e, err);
     k = k ? k : edit_one(m, r, &e, added, &gone, err, p);
+    if (!k && r->op == REQ_USB_ASSIGN)
+        usb_plan_release(m->usb, r->qube);
     if (k) {
         json_decref(added);
         return k;
@@ -229,7 +231,7 @@ int usb_edit(struct manager *m, const struct request *r, json_t **ret,
 
 static void add_line(json_t *list, struct text file, unsigned line)
 {
-    struct text t = usb_section_line(file, line);
+    struct text t = section_lines_get(file, line);
 
     json_array_append_new(
         list, json_pack("{s:i, s:s%}", "line", (int)line, "text", t.p, t.len));

@@ -147,9 +147,10 @@ void usb_error_refusal(const struct manager *m, size_t qube,
         usb_error_hint(e, "sysqube keys %s", d->usbvm);
         return;
     case USB_FULL:
-        usb_error_set(e, c->name, "attach",
-                      "too many devices: %d are attached or being reset",
-                      USB_PLAN_MAX);
+        usb_error_set(
+            e, c->name, "attach",
+            "too many devices: a qube has at most %d, all together %d",
+            USB_PLAN_QUBE_MAX, USB_PLAN_MAX);
         usb_error_hint(e, "detach another one");
         return;
     case USB_WAIT:

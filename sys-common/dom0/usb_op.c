@@ -116,9 +116,10 @@ static void set_phase(struct op *op, enum phase ph)
     op->phase_ms = io_now_ms();
 }
 
-/* Why it is not free after all that time. */
-static void late_error(const struct usb_facts *f, const struct op *op,
-                       size_t dev, struct manager_error *e)
+/* Why it is not free.
+ * @return false: it may yet become so */
+static bool late_error(struct usb_ops *o, const struct usb_facts *f,
+                       const struct op *op, size_t dev, struct manager_error *e)
 {
     const struct usb_fact_dev *d = &f->devs[dev];
     struct usb_link_state s = {0};
@@ -126,16 +127,20 @@ static void late_error(const struct usb_facts *f, const struct op *op,
     int r = f->export(f->arg, d->backend, &d->d.port, &s);
 
     usb_error_device(&op->d, name);
-    if (!r && s.link == USB_LINK_FAILED)
+    if (!r && s.link == USB_LINK_FAILED &&
+        !usb_plan_of(o->m->usb, d->d.usbvm, &d->d.port))
         usb_error_set(e, op->qube, "attach", "%s cannot lend %s: %s",
                       op->d.usbvm, name, s.why);
-    else
+    else if (io_now_ms() - op->phase_ms >= USB_OP_FREE_MS)
         usb_error_set(e, op->qube, "attach",
                       "%s did not report within %d s that %s is %s",
                       op->d.usbvm, USB_OP_FREE_MS / 1000, name,
                       d->known ? "free" : "reset and identified");
+    else
+        return false;
     usb_error_hint(e, "unplug it and plug it in again, or: sysqube console %s",
                    op->d.usbvm);
+    return true;
 }
 
 /* @return true when an answer was sent */
@@ -166,9 +171,7 @@ static bool try_attach(struct usb_ops *o, struct op *op)
         done = false;
     } else if (r != USB_WAIT) {
         usb_error_refusal(o->m, (size_t)qube, &w.facts.devs[dev].d, r, &a, &e);
-    } else if (io_now_ms() - op->phase_ms >= USB_OP_FREE_MS) {
-        late_error(&w.facts, op, dev, &e);
-    } else {
+    } else if (!late_error(o, &w.facts, op, dev, &e)) {
         if (!op->told)
             control_progress(op->client, "waiting until %s has reset it",
                              op->d.usbvm);

@@ -200,6 +200,16 @@ static bool is_same(const struct usb_fact_dev *d, const struct usb_att *a)
            memcmp(d->dev.hash, a->dev.hash, sizeof(a->dev.hash)) == 0;
 }
 
+/* What the USBVM says it lends is there, though nobody describes it in full:
+ * its describing process may have been started anew. */
+static bool is_lent(const struct usb_facts *f, const struct usb_att *a)
+{
+    struct usb_link_state s;
+
+    return f->export(f->arg, a->backend, &a->port, &s) == 0 &&
+           (s.link == USB_LINK_WAITING || s.link == USB_LINK_ATTACHED);
+}
+
 /* The device and the two sides still are what was granted? Ends it if not. */
 static bool check_sides(struct usb_plan *p, struct usb_att *a,
                         const struct usb_facts *f)
@@ -209,15 +219,16 @@ static bool check_sides(struct usb_plan *p, struct usb_att *a,
     const struct usb_fact_dev *d = dev_at(f, a->backend, &a->port);
     struct usb_ruling r;
 
-    if (d)
+    if (d && d->known)
         a->d = d->d;
     if (!q || !q->policy) {
         end(p, a, f->now_ms, USB_END_QUBE, "the qube ended");
     } else if (!u) {
         end(p, a, f->now_ms, USB_END_USBVM, "%s ended", a->usbvm);
-    } else if (!d && !u->unseen) {
+    } else if (!d && !u->unseen && !is_lent(f, a)) {
         end(p, a, f->now_ms, USB_END_GONE, "it was unplugged");
-    } else if (d && !is_same(d, a) && (d->known || !u->unseen)) {
+    } else if (d && !is_same(d, a) &&
+               (d->known || d->d.malformed || (!u->unseen && !is_lent(f, a)))) {
         end(p, a, f->now_ms, USB_END_CHANGED,
             "it was reset or says something else of itself");
     } else {
@@ -299,7 +310,7 @@ static bool closed(const struct usb_att *a, const struct usb_facts *f)
         return false;
     if (!d && f->export(f->arg, a->backend, &a->port, &out) == -ENOENT)
         return true;
-    return (!d || d->known) && is_idle(f, a->backend, &a->port);
+    return is_idle(f, a->backend, &a->port);
 }
 
 static void forget(struct usb_plan *p, size_t i, const struct usb_facts *f)
@@ -353,6 +364,16 @@ static bool lingers(const struct usb_plan *p, uint32_t client,
     return false;
 }
 
+/* Devices of one qube, those among them that are being taken away. */
+static size_t count_of(const struct usb_plan *p, uint32_t client)
+{
+    size_t n = 0;
+
+    for (size_t i = 0; i < p->n_att; i++)
+        n += p->att[i].client == client;
+    return n;
+}
+
 static bool has_input(const struct usb_device *d)
 {
     for (unsigned i = 0; i < d->ifaces.n; i++)
@@ -403,7 +424,11 @@ enum usb_refusal usb_plan_check(const struct usb_plan *p,
     if (!d->known || !is_idle(f, d->backend, &d->d.port) ||
         lingers(p, q->domid, d))
         return USB_WAIT;
-    return p->n_att == USB_PLAN_MAX || next_vport(p) == 0 ? USB_FULL : USB_OK;
+    return p->n_att == USB_PLAN_MAX ||
+                   count_of(p, q->domid) >= USB_PLAN_QUBE_MAX ||
+                   next_vport(p) == 0
+               ? USB_FULL
+               : USB_OK;
 }
 
 static enum usb_refusal attach(struct usb_plan *p, const struct usb_facts *f,
@@ -463,6 +488,16 @@ int usb_plan_detach(struct usb_plan *p, const struct usb_facts *f,
         return 0;
     }
     return -ENOENT;
+}
+
+void usb_plan_release(struct usb_plan *p, const char *qube)
+{
+    for (size_t i = 0; i < p->n_hold;) {
+        if (strcmp(p->hold[i].qube, qube) == 0)
+            drop_hold(p, &p->hold[i]);
+        else
+            i++;
+    }
 }
 
 /* ---- the step ---- */

@@ -24,6 +24,7 @@
 #include "dom0/usb_policy.h"
 
 #define USB_PLAN_MAX 512         /* attachments of the machine */
+#define USB_PLAN_QUBE_MAX 64     /* of one qube; sysqube-usb's DEVICES_MAX */
 #define USB_PLAN_ATTACH_MS 10000 /* offered to attached */
 #define USB_PLAN_RETRY_MS 1000   /* first pause after a failure, doubled */
 #define USB_PLAN_TRIES 4         /* attaching by itself ends then */
@@ -120,7 +121,7 @@ enum usb_refusal {
     USB_NO_IFACE,  /* an interface that is wanted is not there */
     USB_NO_INPUT,  /* events of a device without input interface */
     USB_MALFORMED, /* the USBVM's keys of it cannot be read */
-    USB_FULL,      /* too many devices */
+    USB_FULL,      /* too many devices, of the qube or the machine */
 };
 
 /** What an attach may say more. */
@@ -146,6 +147,10 @@ int usb_plan_detach(struct usb_plan *p, const struct usb_facts *f,
                     const char *qube, const char *usbvm,
                     const struct usb_port *port);
 
+/** Forget that a qube's devices are not to be attached by themselves: its
+ *  assignments were written anew. */
+void usb_plan_release(struct usb_plan *p, const char *qube);
+
 /** Who is assigned a device equally exactly.
  *  @param ret   indexes of running qubes, room for f->n_qubes
  *  @param ret_a  their lines' contents, same room; may be NULL
@@ -163,6 +168,11 @@ size_t usb_plan_question(const struct usb_plan *p, const struct usb_facts *f,
 const struct usb_assign *usb_plan_missing(const struct usb_plan *p,
                                           const struct usb_facts *f,
                                           const struct usb_policy *policy);
+
+/** Does a running qube have, attached, a device for each of its required
+ *  assignments? */
+bool usb_plan_has_required(const struct usb_plan *p, const char *qube,
+                           const struct usb_policy *policy);
 
 /** Walk over the attachments. @return borrowed; NULL: no more */
 const struct usb_att *usb_plan_at(const struct usb_plan *p, size_t i);

@@ -40,13 +40,14 @@ static void read_device(const struct keyset *s, struct text id,
     const char *codes = leaf(s, id, "interfaces");
     const char *map = status(s, "usb-if", id);
     const char *dev = status(s, "usb-dev", id);
+    const char *seen = leaf(s, id, "devnum"), *num = status(s, "usb-num", id);
 
     if (usb_ident_parse(text_of(desc), &d->d.ident)) {
         d->d.ident = (struct usb_ident){0};
         snprintf(d->d.ident.model, sizeof(d->d.ident.model), "(malformed)");
         d->d.malformed = true;
     }
-    if (!codes || usb_ifaces_parse(text_of(codes), &d->d.ifaces)) {
+    if (codes && usb_ifaces_parse(text_of(codes), &d->d.ifaces)) {
         d->d.ifaces.n = 0;
         d->d.malformed = true;
     }
@@ -54,7 +55,10 @@ static void read_device(const struct keyset *s, struct text id,
         d->d.map.n = 0;
         d->d.malformed = true;
     }
-    d->known = dev && usb_dev_parse(text_of(dev), &d->dev) == 0;
+    /* What it says it is and what was identified come from two processes:
+     * only when all is there, and of the same plug, it is taken together. */
+    d->known = dev && usb_dev_parse(text_of(dev), &d->dev) == 0 && codes &&
+               seen && num && strcmp(seen, num) == 0;
 }
 
 /* A key .../ID/desc is a device. */
@@ -186,13 +190,16 @@ void usb_world_free(struct usb_world *w)
     *w = (struct usb_world){0};
 }
 
-static void log_changes(const struct usb_plan *p)
+/* What the last step changed. */
+static void log_changes(const struct usb_plan *p, uint64_t now_ms)
 {
     const struct usb_att *a;
 
     for (size_t i = 0; (a = usb_plan_at(p, i)) != NULL; i++) {
         char port[USB_PORT_TEXT_MAX];
 
+        if (a->since_ms != now_ms)
+            continue;
         usb_port_name(&a->port, port);
         if (a->state == USB_ATT_CLOSING)
             log_info("%s: USB %s:%s ends: %s", a->qube, a->usbvm, port, a->why);
@@ -205,17 +212,19 @@ static void log_changes(const struct usb_plan *p)
 void manager_usb_step(struct manager *m)
 {
     struct usb_world w;
+    uint64_t now_ms;
     bool changed;
 
     if (usb_world_new(m, &w)) {
         log_err("USB: out of memory");
         return;
     }
+    now_ms = w.facts.now_ms;
     changed = usb_plan_step(m->usb, &w.facts);
     usb_world_free(&w);
     if (!changed)
         return;
-    log_changes(m->usb);
+    log_changes(m->usb, now_ms);
     manager_update(m);
 }
 

@@ -2,6 +2,7 @@
 /* sysqubed's side of a worker. effect. See worker.h. */
 #include "dom0/worker.h"
 
+#include <inttypes.h>
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -15,6 +16,8 @@
 #include "lib/mem.h"
 #include "lib/privsep.h"
 #include "qubesdb/qdb_record.h"
+
+#define SIGNALS "/qubes-firewall/"
 
 struct item {
     enum qdb_rec_type type;
@@ -39,6 +42,9 @@ struct worker {
     struct keyset want;    /* the desired state */
     struct keyset status;  /* the VM's words */
     bool status_full;      /* said so once */
+    uint64_t last_push;    /* worker_pushed() */
+    struct keyset pushes;  /* of each signal key; the last number as text */
+    bool cut;              /* it had no room for all of `want` */
     struct item *queue;    /* not yet sent */
     size_t q_first, q_n, q_cap;
     char trouble[128];
@@ -92,7 +98,7 @@ static void stop_process(struct worker *w)
             ;
     }
     w->pid = 0;
-    w->connected = w->synced = false;
+    w->connected = w->synced = w->cut = false;
     queue_clear(w);
     keyset_free(&w->status);
     w->status_full = false;
@@ -152,11 +158,37 @@ static void flush(struct worker *w)
     (void)loop_io_events(w->io, LOOP_READ | (r ? LOOP_WRITE : 0));
 }
 
+/* The next number for a signal key; other keys keep their value.
+ * @return the value to write; NULL: no memory */
+static const char *push_number(struct worker *w, enum key_op op,
+                               const char *path, const char *val)
+{
+    if (op != KEY_OP_SET || strncmp(path, SIGNALS, sizeof(SIGNALS) - 1) ||
+        strchr(path + sizeof(SIGNALS) - 1, '/'))
+        return val ? val : "";
+    keyset_del(&w->pushes, path);
+    if (keyset_add(&w->pushes, path, "%" PRIu64, ++w->last_push))
+        return NULL;
+    keyset_sort(&w->pushes);
+    return keyset_get(&w->pushes, path);
+}
+
+static int count_op(enum key_op op, const char *path, const char *val,
+                    void *arg)
+{
+    return push_number(arg, op, path, val) ? 0 : -ENOMEM;
+}
+
 static int queue_op(enum key_op op, const char *path, const char *val,
                     void *arg)
 {
-    return queue_add(arg, op == KEY_OP_SET ? QDB_REC_SET : QDB_REC_RM, path,
-                     val);
+    const char *text = push_number(arg, op, path, val);
+
+    if (!text)
+        return -ENOMEM;
+    if (op == KEY_OP_RM)
+        return queue_add(arg, QDB_REC_RM, path, NULL);
+    return queue_add(arg, QDB_REC_SET, path, text);
 }
 
 static int queue_all(struct worker *w)
@@ -169,16 +201,28 @@ static int queue_all(struct worker *w)
     return r;
 }
 
+/* Sets only: what was left out is not told apart from what is there. */
+static int queue_set(enum key_op op, const char *path, const char *val,
+                     void *arg)
+{
+    return op == KEY_OP_SET ? queue_op(op, path, val, arg) : 0;
+}
+
 int worker_apply(struct worker *w, struct keyset *now)
 {
+    static const struct keyset none = {0};
     int r = 0;
 
-    if (w->fd >= 0 && w->synced)
-        r = keys_diff(&w->want, now, queue_op, w);
+    r = keys_diff(&w->want, now, w->fd >= 0 && w->synced ? queue_op : count_op,
+                  w);
+    if (!r && w->cut && now->n < w->want.n && w->fd >= 0 && w->synced) {
+        w->cut = false; /* unless it says so again */
+        r = keys_diff(&none, now, queue_set, w);
+    }
     keyset_free(&w->want);
     w->want = *now;
     *now = (struct keyset){0};
-    if (w->fd >= 0 && !w->synced)
+    if (!r && w->fd >= 0 && !w->synced)
         r = queue_all(w);
     if (r)
         start_later(w, "out of memory");
@@ -192,8 +236,9 @@ int worker_signal(struct worker *w, const char *path)
     const char *val = keyset_get(&w->want, path);
     int r = 0;
 
-    if (val && w->fd >= 0 && w->synced)
-        r = queue_add(w, QDB_REC_SET, path, val);
+    if (val)
+        r = w->fd >= 0 && w->synced ? queue_op(KEY_OP_SET, path, val, w)
+                                    : count_op(KEY_OP_SET, path, val, w);
     flush(w);
     return r;
 }
@@ -244,6 +289,7 @@ static bool take_record(struct worker *w, const struct qdb_rec_up *untrusted)
         start_later(w, qdb_closed_text(untrusted->reason));
         return false;
     case QDB_REC_REFUSED:
+        w->cut |= untrusted->reason == QDB_REFUSED_DESIRED;
         snprintf(w->trouble, sizeof(w->trouble), "refused: %s",
                  qdb_refused_text(untrusted->reason));
         log_warn("%s: QubesDB: %s (%u times)", w->a.name, w->trouble,
@@ -366,7 +412,35 @@ void worker_free(struct worker *w)
     stop_process(w);
     loop_timer_free(w->again);
     keyset_free(&w->want);
+    keyset_free(&w->pushes);
     free(w);
+}
+
+uint64_t worker_pushed(const struct worker *w, const char *ip)
+{
+    char path[QDB_REC_PATH + sizeof(SIGNALS)];
+    const char *val;
+    uint64_t n = 0;
+
+    snprintf(path, sizeof(path), SIGNALS "%.63s", ip);
+    val = keyset_get(&w->pushes, path);
+    if (val)
+        (void)parse_u64(text_of(val), 0, UINT64_MAX, &n);
+    return n;
+}
+
+bool worker_handled(const struct worker *w, const char *ip, uint64_t push)
+{
+    char path[QDB_REC_PATH + 32];
+    const char *val;
+    uint64_t n;
+
+    snprintf(path, sizeof(path), "/sysqube-status/firewall/%.63s", ip);
+    if (!keyset_get(&w->status, path))
+        return false;
+    snprintf(path, sizeof(path), "/qubes-firewall-handled/%.63s", ip);
+    val = keyset_get(&w->status, path);
+    return val && !parse_u64(text_of(val), 0, UINT64_MAX, &n) && n >= push;
 }
 
 bool worker_connected(const struct worker *w)
@@ -382,6 +456,11 @@ bool worker_settled(const struct worker *w, uint64_t now_ms, uint32_t ms)
 const struct keyset *worker_status(const struct worker *w)
 {
     return &w->status;
+}
+
+bool worker_cut(const struct worker *w)
+{
+    return w->cut;
 }
 
 const struct keyset *worker_desired(const struct worker *w)

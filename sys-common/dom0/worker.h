@@ -50,15 +50,27 @@ void worker_free(struct worker *w);
 int worker_apply(struct worker *w, struct keyset *now);
 
 /** Write a key again although it has not changed: those who watch it in the
- *  VM act on it. Nothing while the whole state is yet to be sent.
+ *  VM act on it. Sent with the whole state if that is yet to be sent.
  *  @return 0; -ENOMEM */
 int worker_signal(struct worker *w, const char *path);
+
+/** Each write of a rule list's signal key /qubes-firewall/IP bears a number
+ *  that rises with each such write to this VM, and the VM reports it when that
+ *  list is in force.
+ *  @return that of the last write, also when it is not yet sent; 0: none */
+uint64_t worker_pushed(const struct worker *w, const char *ip);
+/** Has the VM reported the list of @p ip as of push number @p push or a later
+ *  one? */
+bool worker_handled(const struct worker *w, const char *ip, uint64_t push);
 
 /** Does the VM have the whole state? */
 bool worker_connected(const struct worker *w);
 /** Has the VM said again what it had said to an earlier worker? That is so
  *  @p ms after it connected to this one, and always of the first one. */
 bool worker_settled(const struct worker *w, uint64_t now_ms, uint32_t ms);
+/** Had its QubesDB no room for the whole state, so that some keys are
+ *  missing? */
+bool worker_cut(const struct worker *w);
 /** What the VM said, sorted; borrowed until the loop turns. */
 const struct keyset *worker_status(const struct worker *w);
 /** What it shall have; borrowed. */

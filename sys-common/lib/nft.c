@@ -1,12 +1,13 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
-/* One nftables transaction: batch, tables, chains, sets, elements. effect
- * (nft_commit and nft_counter_read only). See nft.h; expressions of rules
- * are in nft_expr.c. */
+/* One nftables transaction: batch, tables, chains, sets. effect
+ * (nft_commit and nft_counter_read only). See nft.h; keys and elements are
+ * in nft_elem.c, expressions of rules in nft_expr.c. */
 #include "lib/nft.h"
 
 #include <netinet/in.h>
 #include <libnftnl/chain.h>
 #include <libnftnl/common.h>
+#include <libnftnl/expr.h>
 #include <libnftnl/object.h>
 #include <libnftnl/rule.h>
 #include <libnftnl/set.h>
@@ -23,6 +24,7 @@
 #define NFT_BATCH_MAX (64u << 20) /* bytes; 4,000 rules take about 2 MB */
 #define NFT_MSG_ROOM 65536u       /* a message never grows beyond this */
 #define NFT_SET_CONCAT_FLAG 0x80u
+#define NFT_DATATYPE_MARK 19u /* as nft(8) shows it */
 
 struct nft {
     const char *table;
@@ -184,10 +186,15 @@ void nft_table_add(struct nft *b)
     table_msg(b, NFT_MSG_NEWTABLE, NLM_F_CREATE);
 }
 
-void nft_table_reset(struct nft *b)
+void nft_table_drop(struct nft *b)
 {
     nft_table_add(b);
     table_msg(b, NFT_MSG_DELTABLE, 0);
+}
+
+void nft_table_reset(struct nft *b)
+{
+    nft_table_drop(b);
     nft_table_add(b);
 }
 
@@ -285,13 +292,16 @@ static uint32_t type_len(enum nft_type t)
         return 1;
     case NFT_T_INET_SERVICE:
         return 2;
+    case NFT_T_ICMP_TYPE:
+    case NFT_T_ICMPV6_TYPE:
+        return 1;
     case NFT_T_IFNAME:
         return 16;
     }
     return 0;
 }
 
-static uint32_t padded(uint32_t len)
+uint32_t nft_padded(uint32_t len)
 {
     return (len + 3u) & ~3u;
 }
@@ -304,19 +314,35 @@ static void set_describe(struct nftnl_set *s, const struct nft_set_spec *spec)
     for (unsigned i = 0; i < spec->n_types && i < NFT_KEY_FIELDS; i++) {
         uint32_t one = type_len(spec->types[i]);
         type = type << 6 | (uint32_t)spec->types[i];
-        len += spec->n_types > 1 ? padded(one) : one;
+        len += spec->n_types > 1 ? nft_padded(one) : one;
         field_len[i] = (uint8_t)one;
     }
     if (spec->n_types > 1 && (flags & NFT_F_INTERVAL)) {
         flags |= NFT_SET_CONCAT_FLAG;
-        nftnl_set_set_data(s, NFTNL_SET_DESC_CONCAT, field_len,
-                           spec->n_types);
+        nftnl_set_set_data(s, NFTNL_SET_DESC_CONCAT, field_len, spec->n_types);
     }
     nftnl_set_set_u32(s, NFTNL_SET_FLAGS, flags);
     nftnl_set_set_u32(s, NFTNL_SET_KEY_TYPE, type);
     nftnl_set_set_u32(s, NFTNL_SET_KEY_LEN, len);
-    if (flags & NFT_F_MAP)
+    if ((flags & NFT_F_MAP) && spec->marks) {
+        nftnl_set_set_u32(s, NFTNL_SET_DATA_TYPE, NFT_DATATYPE_MARK);
+        nftnl_set_set_u32(s, NFTNL_SET_DATA_LEN, sizeof(uint32_t));
+    } else if (flags & NFT_F_MAP) {
         nftnl_set_set_u32(s, NFTNL_SET_DATA_TYPE, NFT_DATA_VERDICT);
+    }
+    if (spec->size)
+        nftnl_set_set_u32(s, NFTNL_SET_DESC_SIZE, spec->size);
+}
+
+/* Every element counts what it matched. */
+static void set_counted(struct nft *b, struct nftnl_set *s)
+{
+    struct nftnl_expr *e = nftnl_expr_alloc("counter");
+
+    if (e)
+        nftnl_set_add_expr(s, e);
+    else
+        nft_fail(b, -ENOMEM);
 }
 
 static void set_msg(struct nft *b, uint16_t type, uint16_t flags,
@@ -333,6 +359,8 @@ static void set_msg(struct nft *b, uint16_t type, uint16_t flags,
     if (spec) {
         nftnl_set_set_u32(s, NFTNL_SET_ID, ++b->set_id);
         set_describe(s, spec);
+        if (spec->counted)
+            set_counted(b, s);
     }
     nftnl_set_nlmsg_build_payload(h, s);
     nft_msg_end(b, h);
@@ -344,94 +372,14 @@ void nft_set_add(struct nft *b, const struct nft_set_spec *spec)
     set_msg(b, NFT_MSG_NEWSET, NLM_F_CREATE, spec->name, spec);
 }
 
+void nft_set_del(struct nft *b, const char *name)
+{
+    set_msg(b, NFT_MSG_DELSET, 0, name, NULL);
+}
+
 void nft_set_flush(struct nft *b, const char *name)
 {
     set_msg(b, NFT_MSG_DELSETELEM, 0, name, NULL);
-}
-
-/* ---- keys and elements ---- */
-static void key_append(struct nft_key *k, const void *src, size_t len)
-{
-    size_t full = padded((uint32_t)len);
-
-    if (k->len + full > sizeof(k->b)) {
-        k->len = sizeof(k->b) + 1; /* refused by elem_msg() */
-        return;
-    }
-    k->only = k->len == 0 ? len : 0;
-    memset(k->b + k->len, 0, full);
-    memcpy(k->b + k->len, src, len);
-    k->len += full;
-}
-
-void nft_key_addr(struct nft_key *k, const struct ipaddr *a)
-{
-    key_append(k, a->b, ipaddr_len(a));
-}
-
-void nft_key_u8(struct nft_key *k, uint8_t v)
-{
-    key_append(k, &v, 1);
-}
-
-void nft_key_ifname(struct nft_key *k, const char *ifname)
-{
-    char name[16] = {0};
-
-    strncpy(name, ifname, sizeof(name) - 1);
-    key_append(k, name, sizeof(name));
-}
-
-static uint32_t key_len(const struct nft_key *k)
-{
-    return (uint32_t)(k->only ? k->only : k->len);
-}
-
-/* goto_chain: of a verdict map's element; else NULL */
-static void elem_msg(struct nft *b, uint16_t type, uint16_t flags,
-                     const char *set, const struct nft_key *key,
-                     const char *goto_chain)
-{
-    struct nlmsghdr *h = nft_msg_begin(b, type, flags);
-    struct nftnl_set *s = h ? nftnl_set_alloc() : NULL;
-    struct nftnl_set_elem *e = s ? nftnl_set_elem_alloc() : NULL;
-
-    if (h && key->len > sizeof(key->b))
-        nft_fail(b, -ENOBUFS);
-    else if (ready(b, h, e)) {
-        nftnl_set_set_str(s, NFTNL_SET_TABLE, b->table);
-        nftnl_set_set_str(s, NFTNL_SET_NAME, set);
-        nftnl_set_elem_set(e, NFTNL_SET_ELEM_KEY, key->b, key_len(key));
-        if (goto_chain) {
-            nftnl_set_elem_set_u32(e, NFTNL_SET_ELEM_VERDICT,
-                                   (uint32_t)NFT_GOTO);
-            nftnl_set_elem_set_str(e, NFTNL_SET_ELEM_CHAIN, goto_chain);
-        }
-        nftnl_set_elem_add(s, e);
-        e = NULL; /* it is the set's now */
-        nftnl_set_elems_nlmsg_build_payload(h, s);
-        nft_msg_end(b, h);
-    }
-    if (e)
-        nftnl_set_elem_free(e);
-    if (s)
-        nftnl_set_free(s);
-}
-
-void nft_elem_add(struct nft *b, const char *set, const struct nft_key *key)
-{
-    elem_msg(b, NFT_MSG_NEWSETELEM, NLM_F_CREATE, set, key, NULL);
-}
-
-void nft_elem_del(struct nft *b, const char *set, const struct nft_key *key)
-{
-    elem_msg(b, NFT_MSG_DELSETELEM, 0, set, key, NULL);
-}
-
-void nft_elem_goto(struct nft *b, const char *map, const struct nft_key *key,
-                   const char *chain)
-{
-    elem_msg(b, NFT_MSG_NEWSETELEM, NLM_F_CREATE, map, key, chain);
 }
 
 /* ---- counters ---- */
@@ -466,9 +414,8 @@ int nft_counter_read(struct nl *nl, const char *table, const char *name,
 
     if (!o)
         return -ENOMEM;
-    struct nlmsghdr *h =
-        nftnl_nlmsg_build_hdr(buf, NFT_MSG_GETOBJ, NFPROTO_INET, NLM_F_ACK,
-                              nl_next_seq(nl));
+    struct nlmsghdr *h = nftnl_nlmsg_build_hdr(
+        buf, NFT_MSG_GETOBJ, NFPROTO_INET, NLM_F_ACK, nl_next_seq(nl));
     nftnl_obj_set_str(o, NFTNL_OBJ_TABLE, table);
     nftnl_obj_set_str(o, NFTNL_OBJ_NAME, name);
     nftnl_obj_set_u32(o, NFTNL_OBJ_TYPE, NFT_OBJECT_COUNTER);

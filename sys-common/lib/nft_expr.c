@@ -7,8 +7,8 @@
 #include <netinet/in.h>
 #include <libnftnl/expr.h>
 #include <libnftnl/rule.h>
+#include <libnftnl/udata.h>
 #include <linux/netfilter.h>
-#include <linux/netfilter/nf_conntrack_common.h>
 #include <linux/netfilter/nf_tables.h>
 #include <stdlib.h>
 #include <string.h>
@@ -18,6 +18,7 @@
 
 #define IPV4_SADDR 12
 #define IPV4_DADDR 16
+#define IPV6_NEXTHDR 6
 #define IPV6_SADDR 8
 #define IPV6_DADDR 24
 #define IFNAME_BYTES 16
@@ -59,8 +60,26 @@ void nft_rule_end(struct nft *b, struct nft_rule *r)
     free(r);
 }
 
+void nft_rule_comment(struct nft_rule *r, const char *text)
+{
+    struct nftnl_udata_buf *u = r ? nftnl_udata_buf_alloc(64) : NULL;
+
+    if (!r)
+        return;
+    if (!u) {
+        nft_fail(r->b, -ENOMEM);
+        return;
+    }
+    if (nftnl_udata_put_strz(u, NFTNL_UDATA_RULE_COMMENT, text))
+        nftnl_rule_set_data(r->r, NFTNL_RULE_USERDATA, nftnl_udata_buf_data(u),
+                            nftnl_udata_buf_len(u));
+    else
+        nft_fail(r->b, -ENOBUFS);
+    nftnl_udata_buf_free(u);
+}
+
 /* A new expression of the rule; NULL after an error. */
-static struct nftnl_expr *expr(struct nft_rule *r, const char *name)
+struct nftnl_expr *nft_expr_new(struct nft_rule *r, const char *name)
 {
     struct nftnl_expr *e = r ? nftnl_expr_alloc(name) : NULL;
 
@@ -69,26 +88,26 @@ static struct nftnl_expr *expr(struct nft_rule *r, const char *name)
     return e;
 }
 
-static void add(struct nft_rule *r, struct nftnl_expr *e)
+void nft_expr_add(struct nft_rule *r, struct nftnl_expr *e)
 {
     nftnl_rule_add_expr(r->r, e);
 }
 
 static void meta(struct nft_rule *r, uint32_t key, uint32_t dreg)
 {
-    struct nftnl_expr *e = expr(r, "meta");
+    struct nftnl_expr *e = nft_expr_new(r, "meta");
 
     if (!e)
         return;
     nftnl_expr_set_u32(e, NFTNL_EXPR_META_KEY, key);
     nftnl_expr_set_u32(e, NFTNL_EXPR_META_DREG, dreg);
-    add(r, e);
+    nft_expr_add(r, e);
 }
 
-static void payload(struct nft_rule *r, uint32_t base, uint32_t offset,
-                    uint32_t len, uint32_t dreg)
+void nft_payload(struct nft_rule *r, uint32_t base, uint32_t offset,
+                 uint32_t len, uint32_t dreg)
 {
-    struct nftnl_expr *e = expr(r, "payload");
+    struct nftnl_expr *e = nft_expr_new(r, "payload");
 
     if (!e)
         return;
@@ -96,26 +115,25 @@ static void payload(struct nft_rule *r, uint32_t base, uint32_t offset,
     nftnl_expr_set_u32(e, NFTNL_EXPR_PAYLOAD_BASE, base);
     nftnl_expr_set_u32(e, NFTNL_EXPR_PAYLOAD_OFFSET, offset);
     nftnl_expr_set_u32(e, NFTNL_EXPR_PAYLOAD_LEN, len);
-    add(r, e);
+    nft_expr_add(r, e);
 }
 
-static void cmp(struct nft_rule *r, uint32_t op, const void *data,
-                uint32_t len)
+void nft_cmp(struct nft_rule *r, uint32_t op, const void *data, uint32_t len)
 {
-    struct nftnl_expr *e = expr(r, "cmp");
+    struct nftnl_expr *e = nft_expr_new(r, "cmp");
 
     if (!e)
         return;
     nftnl_expr_set_u32(e, NFTNL_EXPR_CMP_SREG, NFT_REG_1);
     nftnl_expr_set_u32(e, NFTNL_EXPR_CMP_OP, op);
     nftnl_expr_set(e, NFTNL_EXPR_CMP_DATA, data, len);
-    add(r, e);
+    nft_expr_add(r, e);
 }
 
-static void mask(struct nft_rule *r, const void *bits, uint32_t len)
+void nft_mask(struct nft_rule *r, const void *bits, uint32_t len)
 {
     static const uint8_t zero[16];
-    struct nftnl_expr *e = expr(r, "bitwise");
+    struct nftnl_expr *e = nft_expr_new(r, "bitwise");
 
     if (!e)
         return;
@@ -124,19 +142,19 @@ static void mask(struct nft_rule *r, const void *bits, uint32_t len)
     nftnl_expr_set_u32(e, NFTNL_EXPR_BITWISE_LEN, len);
     nftnl_expr_set(e, NFTNL_EXPR_BITWISE_MASK, bits, len);
     nftnl_expr_set(e, NFTNL_EXPR_BITWISE_XOR, zero, len);
-    add(r, e);
+    nft_expr_add(r, e);
 }
 
 void nft_match_nfproto(struct nft_rule *r, uint8_t nfproto)
 {
     meta(r, NFT_META_NFPROTO, NFT_REG_1);
-    cmp(r, NFT_CMP_EQ, &nfproto, 1);
+    nft_cmp(r, NFT_CMP_EQ, &nfproto, 1);
 }
 
 void nft_match_l4proto(struct nft_rule *r, uint8_t proto)
 {
     meta(r, NFT_META_L4PROTO, NFT_REG_1);
-    cmp(r, NFT_CMP_EQ, &proto, 1);
+    nft_cmp(r, NFT_CMP_EQ, &proto, 1);
 }
 
 static void match_ifname(struct nft_rule *r, uint32_t key, const char *name,
@@ -153,8 +171,8 @@ static void match_ifname(struct nft_rule *r, uint32_t key, const char *name,
     }
     memcpy(full, name, prefix ? len - 1 : len);
     meta(r, key, NFT_REG_1);
-    cmp(r, negate ? NFT_CMP_NEQ : NFT_CMP_EQ, full,
-        prefix ? (uint32_t)len - 1 : IFNAME_BYTES);
+    nft_cmp(r, negate ? NFT_CMP_NEQ : NFT_CMP_EQ, full,
+            prefix ? (uint32_t)len - 1 : IFNAME_BYTES);
 }
 
 void nft_match_iifname(struct nft_rule *r, const char *name, bool negate)
@@ -171,11 +189,11 @@ static void load_addr(struct nft_rule *r, uint8_t family, bool src,
                       uint32_t dreg)
 {
     if (family == AF_INET)
-        payload(r, NFT_PAYLOAD_NETWORK_HEADER, src ? IPV4_SADDR : IPV4_DADDR,
-                4, dreg);
+        nft_payload(r, NFT_PAYLOAD_NETWORK_HEADER,
+                    src ? IPV4_SADDR : IPV4_DADDR, 4, dreg);
     else
-        payload(r, NFT_PAYLOAD_NETWORK_HEADER, src ? IPV6_SADDR : IPV6_DADDR,
-                16, dreg);
+        nft_payload(r, NFT_PAYLOAD_NETWORK_HEADER,
+                    src ? IPV6_SADDR : IPV6_DADDR, 16, dreg);
 }
 
 static void match_addr(struct nft_rule *r, bool src, const struct ipnet *net,
@@ -193,9 +211,9 @@ static void match_addr(struct nft_rule *r, bool src, const struct ipnet *net,
     if (net->prefix < len * 8) {
         memset(ones.addr.b, 0xff, len);
         ipnet_range(&ones, &mask_bits, &unused);
-        mask(r, mask_bits.b, len);
+        nft_mask(r, mask_bits.b, len);
     }
-    cmp(r, negate ? NFT_CMP_NEQ : NFT_CMP_EQ, first.b, len);
+    nft_cmp(r, negate ? NFT_CMP_NEQ : NFT_CMP_EQ, first.b, len);
 }
 
 void nft_match_saddr(struct nft_rule *r, const struct ipnet *net, bool negate)
@@ -213,13 +231,13 @@ static void match_port(struct nft_rule *r, uint32_t offset, uint16_t first,
 {
     uint16_t from = htons(first), to = htons(last);
 
-    payload(r, NFT_PAYLOAD_TRANSPORT_HEADER, offset, 2, NFT_REG_1);
+    nft_payload(r, NFT_PAYLOAD_TRANSPORT_HEADER, offset, 2, NFT_REG_1);
     if (first == last) {
-        cmp(r, NFT_CMP_EQ, &from, 2);
+        nft_cmp(r, NFT_CMP_EQ, &from, 2);
         return;
     }
-    cmp(r, NFT_CMP_GTE, &from, 2);
-    cmp(r, NFT_CMP_LTE, &to, 2);
+    nft_cmp(r, NFT_CMP_GTE, &from, 2);
+    nft_cmp(r, NFT_CMP_LTE, &to, 2);
 }
 
 void nft_match_dport(struct nft_rule *r, uint16_t first, uint16_t last)
@@ -234,14 +252,14 @@ void nft_match_sport(struct nft_rule *r, uint16_t first, uint16_t last)
 
 void nft_match_icmp_type(struct nft_rule *r, uint8_t type)
 {
-    payload(r, NFT_PAYLOAD_TRANSPORT_HEADER, 0, 1, NFT_REG_1);
-    cmp(r, NFT_CMP_EQ, &type, 1);
+    nft_payload(r, NFT_PAYLOAD_TRANSPORT_HEADER, 0, 1, NFT_REG_1);
+    nft_cmp(r, NFT_CMP_EQ, &type, 1);
 }
 
 void nft_match_exthdr6(struct nft_rule *r, uint8_t header)
 {
     uint8_t yes = 1;
-    struct nftnl_expr *e = expr(r, "exthdr");
+    struct nftnl_expr *e = nft_expr_new(r, "exthdr");
 
     if (!e)
         return;
@@ -251,22 +269,37 @@ void nft_match_exthdr6(struct nft_rule *r, uint8_t header)
     nftnl_expr_set_u32(e, NFTNL_EXPR_EXTHDR_LEN, 1);
     nftnl_expr_set_u32(e, NFTNL_EXPR_EXTHDR_FLAGS, NFT_EXTHDR_F_PRESENT);
     nftnl_expr_set_u32(e, NFTNL_EXPR_EXTHDR_OP, NFT_EXTHDR_OP_IPV6);
-    add(r, e);
-    cmp(r, NFT_CMP_EQ, &yes, 1);
+    nft_expr_add(r, e);
+    nft_cmp(r, NFT_CMP_EQ, &yes, 1);
+}
+
+void nft_match_exthdr6_next(struct nft_rule *r, uint8_t header, uint8_t next)
+{
+    struct nftnl_expr *e = nft_expr_new(r, "exthdr");
+
+    if (!e)
+        return;
+    nftnl_expr_set_u32(e, NFTNL_EXPR_EXTHDR_DREG, NFT_REG_1);
+    nftnl_expr_set_u8(e, NFTNL_EXPR_EXTHDR_TYPE, header);
+    nftnl_expr_set_u32(e, NFTNL_EXPR_EXTHDR_OFFSET, 0);
+    nftnl_expr_set_u32(e, NFTNL_EXPR_EXTHDR_LEN, 1);
+    nftnl_expr_set_u32(e, NFTNL_EXPR_EXTHDR_OP, NFT_EXTHDR_OP_IPV6);
+    nft_expr_add(r, e);
+    nft_cmp(r, NFT_CMP_EQ, &next, 1);
 }
 
 void nft_match_ct_state(struct nft_rule *r, uint32_t state)
 {
     uint32_t zero = 0;
-    struct nftnl_expr *e = expr(r, "ct");
+    struct nftnl_expr *e = nft_expr_new(r, "ct");
 
     if (!e)
         return;
     nftnl_expr_set_u32(e, NFTNL_EXPR_CT_KEY, NFT_CT_STATE);
     nftnl_expr_set_u32(e, NFTNL_EXPR_CT_DREG, NFT_REG_1);
-    add(r, e);
-    mask(r, &state, sizeof(state));
-    cmp(r, NFT_CMP_NEQ, &zero, sizeof(zero));
+    nft_expr_add(r, e);
+    nft_mask(r, &state, sizeof(state));
+    nft_cmp(r, NFT_CMP_NEQ, &zero, sizeof(zero));
 }
 
 /* ---- loads for concatenated lookups ---- */
@@ -295,9 +328,24 @@ void nft_load_l4proto(struct nft_rule *r, unsigned slot)
     meta(r, NFT_META_L4PROTO, slot_reg(slot));
 }
 
+void nft_load_dport(struct nft_rule *r, unsigned slot)
+{
+    nft_payload(r, NFT_PAYLOAD_TRANSPORT_HEADER, 2, 2, slot_reg(slot));
+}
+
+void nft_load_nexthdr6(struct nft_rule *r, unsigned slot)
+{
+    nft_payload(r, NFT_PAYLOAD_NETWORK_HEADER, IPV6_NEXTHDR, 1, slot_reg(slot));
+}
+
+void nft_load_icmp_type(struct nft_rule *r, unsigned slot)
+{
+    nft_payload(r, NFT_PAYLOAD_TRANSPORT_HEADER, 0, 1, slot_reg(slot));
+}
+
 static struct nftnl_expr *lookup(struct nft_rule *r, const char *set)
 {
-    struct nftnl_expr *e = expr(r, "lookup");
+    struct nftnl_expr *e = nft_expr_new(r, "lookup");
 
     if (!e)
         return NULL;
@@ -314,7 +362,7 @@ void nft_lookup(struct nft_rule *r, const char *set, bool invert)
         return;
     if (invert)
         nftnl_expr_set_u32(e, NFTNL_EXPR_LOOKUP_FLAGS, NFT_LOOKUP_F_INV);
-    add(r, e);
+    nft_expr_add(r, e);
 }
 
 void nft_lookup_vmap(struct nft_rule *r, const char *map)
@@ -324,21 +372,55 @@ void nft_lookup_vmap(struct nft_rule *r, const char *map)
     if (!e)
         return;
     nftnl_expr_set_u32(e, NFTNL_EXPR_LOOKUP_DREG, NFT_REG_VERDICT);
-    add(r, e);
+    nft_expr_add(r, e);
+}
+
+static void meta_set(struct nft_rule *r, uint32_t key, uint32_t sreg)
+{
+    struct nftnl_expr *e = nft_expr_new(r, "meta");
+
+    if (!e)
+        return;
+    nftnl_expr_set_u32(e, NFTNL_EXPR_META_KEY, key);
+    nftnl_expr_set_u32(e, NFTNL_EXPR_META_SREG, sreg);
+    nft_expr_add(r, e);
+}
+
+void nft_lookup_mark(struct nft_rule *r, const char *map)
+{
+    struct nftnl_expr *e = lookup(r, map);
+
+    if (!e)
+        return;
+    nftnl_expr_set_u32(e, NFTNL_EXPR_LOOKUP_DREG, NFT_REG_1);
+    nft_expr_add(r, e);
+    meta_set(r, NFT_META_MARK, NFT_REG_1);
 }
 
 /* ---- statements ---- */
+void nft_set_mark(struct nft_rule *r, uint32_t mark)
+{
+    struct nftnl_expr *e = nft_expr_new(r, "immediate");
+
+    if (!e)
+        return;
+    nftnl_expr_set_u32(e, NFTNL_EXPR_IMM_DREG, NFT_REG_1);
+    nftnl_expr_set(e, NFTNL_EXPR_IMM_DATA, &mark, sizeof(mark));
+    nft_expr_add(r, e);
+    meta_set(r, NFT_META_MARK, NFT_REG_1);
+}
+
 static void plain(struct nft_rule *r, const char *name)
 {
-    struct nftnl_expr *e = expr(r, name);
+    struct nftnl_expr *e = nft_expr_new(r, name);
 
     if (e)
-        add(r, e);
+        nft_expr_add(r, e);
 }
 
 static void verdict(struct nft_rule *r, int32_t code, const char *chain)
 {
-    struct nftnl_expr *e = expr(r, "immediate");
+    struct nftnl_expr *e = nft_expr_new(r, "immediate");
 
     if (!e)
         return;
@@ -346,7 +428,7 @@ static void verdict(struct nft_rule *r, int32_t code, const char *chain)
     nftnl_expr_set_u32(e, NFTNL_EXPR_IMM_VERDICT, (uint32_t)code);
     if (chain)
         nftnl_expr_set_str(e, NFTNL_EXPR_IMM_CHAIN, chain);
-    add(r, e);
+    nft_expr_add(r, e);
 }
 
 void nft_counter(struct nft_rule *r)
@@ -356,13 +438,13 @@ void nft_counter(struct nft_rule *r)
 
 void nft_counter_ref(struct nft_rule *r, const char *name)
 {
-    struct nftnl_expr *e = expr(r, "objref");
+    struct nftnl_expr *e = nft_expr_new(r, "objref");
 
     if (!e)
         return;
     nftnl_expr_set_u32(e, NFTNL_EXPR_OBJREF_IMM_TYPE, NFT_OBJECT_COUNTER);
     nftnl_expr_set_str(e, NFTNL_EXPR_OBJREF_IMM_NAME, name);
-    add(r, e);
+    nft_expr_add(r, e);
 }
 
 void nft_accept(struct nft_rule *r)
@@ -380,6 +462,11 @@ void nft_return(struct nft_rule *r)
     verdict(r, NFT_RETURN, NULL);
 }
 
+void nft_jump(struct nft_rule *r, const char *chain)
+{
+    verdict(r, NFT_JUMP, chain);
+}
+
 void nft_goto(struct nft_rule *r, const char *chain)
 {
     verdict(r, NFT_GOTO, chain);
@@ -387,63 +474,17 @@ void nft_goto(struct nft_rule *r, const char *chain)
 
 void nft_reject_admin(struct nft_rule *r)
 {
-    struct nftnl_expr *e = expr(r, "reject");
+    struct nftnl_expr *e = nft_expr_new(r, "reject");
 
     if (!e)
         return;
     nftnl_expr_set_u32(e, NFTNL_EXPR_REJECT_TYPE, NFT_REJECT_ICMPX_UNREACH);
     nftnl_expr_set_u8(e, NFTNL_EXPR_REJECT_CODE,
                       NFT_REJECT_ICMPX_ADMIN_PROHIBITED);
-    add(r, e);
+    nft_expr_add(r, e);
 }
 
 void nft_masquerade(struct nft_rule *r)
 {
     plain(r, "masq");
-}
-
-/* ---- translated destinations ---- */
-
-void nft_match_ct_dnat(struct nft_rule *r)
-{
-    static const uint32_t bit = IPS_DST_NAT, zero;
-    struct nftnl_expr *e = expr(r, "ct");
-
-    if (!e)
-        return;
-    nftnl_expr_set_u32(e, NFTNL_EXPR_CT_KEY, NFT_CT_STATUS);
-    nftnl_expr_set_u32(e, NFTNL_EXPR_CT_DREG, NFT_REG_1);
-    add(r, e);
-    mask(r, &bit, sizeof(bit));
-    cmp(r, NFT_CMP_NEQ, &zero, sizeof(zero));
-}
-
-static void load(struct nft_rule *r, uint32_t reg, const void *data,
-                 uint32_t len)
-{
-    struct nftnl_expr *e = expr(r, "immediate");
-
-    if (!e)
-        return;
-    nftnl_expr_set_u32(e, NFTNL_EXPR_IMM_DREG, reg);
-    nftnl_expr_set(e, NFTNL_EXPR_IMM_DATA, data, len);
-    add(r, e);
-}
-
-void nft_dnat(struct nft_rule *r, const struct ipaddr *to, uint16_t port)
-{
-    uint16_t be = htons(port);
-    struct nftnl_expr *e;
-
-    load(r, NFT_REG_1, to->b, (uint32_t)ipaddr_len(to));
-    load(r, NFT_REG_2, &be, sizeof(be));
-    e = expr(r, "nat");
-    if (!e)
-        return;
-    nftnl_expr_set_u32(e, NFTNL_EXPR_NAT_TYPE, NFT_NAT_DNAT);
-    nftnl_expr_set_u32(e, NFTNL_EXPR_NAT_FAMILY,
-                       to->family == AF_INET ? NFPROTO_IPV4 : NFPROTO_IPV6);
-    nftnl_expr_set_u32(e, NFTNL_EXPR_NAT_REG_ADDR_MIN, NFT_REG_1);
-    nftnl_expr_set_u32(e, NFTNL_EXPR_NAT_REG_PROTO_MIN, NFT_REG_2);
-    add(r, e);
 }

@@ -6,7 +6,10 @@
 #include <fcntl.h>
 #include <grp.h>
 #include <linux/capability.h>
+#include <linux/seccomp.h>
+#include <sched.h>
 #include <seccomp.h>
+#include <signal.h>
 #include <sys/prctl.h>
 #include <sys/resource.h>
 #include <sys/socket.h>
@@ -164,6 +167,26 @@ static int allow_narrow(scmp_filter_ctx ctx)
     return r;
 }
 
+/* fork() as glibc does it, with no new namespace, and what
+ * sandbox_tighten() needs. */
+static int allow_fork(scmp_filter_ctx ctx)
+{
+    const unsigned flags = CLONE_CHILD_SETTID | CLONE_CHILD_CLEARTID | SIGCHLD;
+    int r;
+
+    r = seccomp_rule_add(ctx, SCMP_ACT_ALLOW, SCMP_SYS(clone), 1,
+                         SCMP_A0(SCMP_CMP_EQ, flags, 0));
+    if (r == 0)
+        r = seccomp_rule_add(ctx, SCMP_ACT_ALLOW, SCMP_SYS(set_robust_list), 0);
+    if (r == 0)
+        r = seccomp_rule_add(ctx, SCMP_ACT_ALLOW, SCMP_SYS(prctl), 1,
+                             SCMP_A0(SCMP_CMP_EQ, PR_SET_PDEATHSIG, 0));
+    if (r == 0)
+        r = seccomp_rule_add(ctx, SCMP_ACT_ALLOW, SCMP_SYS(seccomp), 1,
+                             SCMP_A0(SCMP_CMP_EQ, SECCOMP_SET_MODE_FILTER, 0));
+    return r;
+}
+
 static int allow_ioctls(scmp_filter_ctx ctx, const struct sandbox *s)
 {
     int r = 0;
@@ -175,7 +198,8 @@ static int allow_ioctls(scmp_filter_ctx ctx, const struct sandbox *s)
     return r;
 }
 
-static int enter_seccomp(const struct sandbox *s)
+/* @param more  a second filter: no-new-privs is set and stays */
+static int enter_seccomp(const struct sandbox *s, bool more)
 {
     uint32_t sys = s->sys;
     scmp_filter_ctx ctx = seccomp_init(SCMP_ACT_KILL_PROCESS);
@@ -185,6 +209,8 @@ static int enter_seccomp(const struct sandbox *s)
         return -ENOMEM;
     /* libxenstore reads in a thread of its own: it is confined as well. */
     r = seccomp_attr_set(ctx, SCMP_FLTATR_CTL_TSYNC, 1);
+    if (r == 0 && more)
+        r = seccomp_attr_set(ctx, SCMP_FLTATR_CTL_NNP, 0);
     for (size_t i = 0; i < ARRAY_LEN(sys_groups) && r == 0; i++)
         if (sys_groups[i].flag == 0 || (sys & sys_groups[i].flag))
             r = allow_calls(ctx, &sys_groups[i]);
@@ -197,6 +223,8 @@ static int enter_seccomp(const struct sandbox *s)
         r = allow_memory(ctx, sys);
     if (r == 0)
         r = allow_narrow(ctx);
+    if (r == 0 && (sys & SANDBOX_SYS_FORK))
+        r = allow_fork(ctx);
     if (r == 0)
         r = allow_ioctls(ctx, s);
     if (r == 0)
@@ -286,6 +314,17 @@ int sandbox_enter(const struct sandbox *s)
     if (r == 0 && prctl(PR_SET_DUMPABLE, 0) != 0)
         r = err_last();
     if (r == 0)
-        r = enter_seccomp(s);
+        r = enter_seccomp(s, false);
     return r;
+}
+
+int sandbox_tighten(uint32_t sys, pid_t parent)
+{
+    const struct sandbox s = {.sys = sys};
+
+    if (prctl(PR_SET_PDEATHSIG, SIGKILL) != 0)
+        return err_last();
+    if (getppid() != parent)
+        return -ESRCH;
+    return enter_seccomp(&s, true);
 }

@@ -23,6 +23,7 @@
 #define SANDBOX_SYS_KILL 0x40u      /* kill */
 #define SANDBOX_SYS_READLINK 0x100u /* readlink: libusb asks a name */
 #define SANDBOX_SYS_MMAP_FD 0x80u   /* mmap of descriptors (grant pages) */
+#define SANDBOX_SYS_FORK 0x400u     /* fork, sandbox_tighten() after it */
 
 /** No id change (the process already runs as it should). */
 #define SANDBOX_KEEP_ID ((uid_t)-1)
@@ -45,5 +46,11 @@ struct sandbox {
  *  @return 0; -errno of the step that failed: the caller must then exit, as
  *  the process may be half confined. */
 int sandbox_enter(const struct sandbox *s);
+
+/** In a child that was forked within a sandbox with SANDBOX_SYS_FORK: end
+ *  with the parent, and allow from now on no more than @p sys.
+ *  @param parent  process id of the parent
+ *  @return 0; -errno: the child must then exit */
+int sandbox_tighten(uint32_t sys, pid_t parent);
 
 #endif

@@ -30,8 +30,10 @@ struct qdb_worker {
     bool up_is_refused; /* ... or reports this refusal */
     bool up_is_connected;
     enum qdb_refused up_reason;
+    char cut[QDB_PATH_MAX];    /* rule list that had no room, with its '/' */
     uint32_t refused[REASONS]; /* not yet reported */
-    uint64_t report_at_ms;
+    uint64_t report_at_ms;     /* not before, but for ... */
+    bool desired_said;         /* ... the first of QDB_REFUSED_DESIRED */
 };
 
 static const struct qdb_limits worker_limits[QDB_OWNERS] = {
@@ -158,14 +160,49 @@ static void down_rm(struct qdb_worker *w, const struct qdb_entry *e)
     qdb_store_rm(w->store, path);
 }
 
+#define RULES_TREE "/qubes-firewall/"
+
+/* What follows a rule that had no room is left out as well, though a shorter
+ * value might fit: a list without one of its rules may open what that one
+ * would have closed, a list without its end cannot. It ends with its signal
+ * key or with its removal. */
+static bool is_cut_off(struct qdb_worker *w, const char *path)
+{
+    size_t len = strlen(w->cut);
+
+    if (!len || strncmp(path, w->cut, len - 1) != 0)
+        return false;
+    if (path[len - 1] == '/')
+        return true;
+    if (!path[len - 1])
+        w->cut[0] = '\0';
+    return false;
+}
+
+static void note_cut(struct qdb_worker *w, const char *path)
+{
+    const char *end = strrchr(path, '/');
+
+    if (strncmp(path, RULES_TREE, sizeof(RULES_TREE) - 1) != 0 ||
+        end < path + sizeof(RULES_TREE) - 1)
+        return;
+    memset(w->cut, 0, sizeof(w->cut));
+    memcpy(w->cut, path, (size_t)(end - path) + 1);
+}
+
 static int down_set(struct qdb_worker *w, const struct qdb_rec_down *rec)
 {
+    if (is_cut_off(w, rec->path)) {
+        refuse(w, QDB_REFUSED_DESIRED);
+        return 0;
+    }
     int r = qdb_store_set(w->store, rec->path, rec->value, rec->len,
                           QDB_OWNER_DOM0, NULL);
 
     if (r == -ENOSPC || r == -EDQUOT) {
         if (qdb_store_dead(w->store) > 0)
             return -ENOBUFS;
+        note_cut(w, rec->path);
         refuse(w, QDB_REFUSED_DESIRED);
         return 0;
     }
@@ -188,6 +225,8 @@ int qdb_worker_down(struct qdb_worker *w, const struct qdb_rec_down *rec)
     case QDB_REC_SET:
         return down_set(w, rec);
     case QDB_REC_RM:
+        if (!strcmp(rec->path, w->cut))
+            w->cut[0] = '\0';
         for_path(w, rec->path, down_rm);
         return 0;
     case QDB_REC_SYNCED:
@@ -301,11 +340,13 @@ enum qdb_refused qdb_worker_reason(int err)
 
 /* ---- to sysqubed ---- */
 
-/* The report of a refusal that is due. */
+/* The report of a refusal that is due. That sysqubed's own keys were refused
+ * is told at once, before the VM's word on what it was given of them. */
 static bool up_refused(struct qdb_worker *w, uint64_t now_ms,
                        struct qdb_rec_up *ret)
 {
-    if (now_ms < w->report_at_ms)
+    if (now_ms < w->report_at_ms &&
+        (w->desired_said || !w->refused[QDB_REFUSED_DESIRED]))
         return false;
     for (int i = 1; i < REASONS; i++) {
         if (w->refused[i] == 0)
@@ -316,6 +357,7 @@ static bool up_refused(struct qdb_worker *w, uint64_t now_ms,
         return true;
     }
     w->report_at_ms = now_ms + QDB_WORKER_REPORT_MS;
+    w->desired_said = false;
     return false;
 }
 
@@ -361,8 +403,10 @@ void qdb_worker_up_done(struct qdb_worker *w)
 {
     if (w->up_is_connected)
         w->connected_said = true;
-    if (w->up_is_refused)
+    if (w->up_is_refused) {
         w->refused[w->up_reason] = 0;
+        w->desired_said |= w->up_reason == QDB_REFUSED_DESIRED;
+    }
     if (!w->up_is_queued)
         return;
     const struct qdb_entry *e = qdb_store_head(w->store, QUEUE_UP);

@@ -29,7 +29,7 @@ enum fw_action {
 enum fw_dst {
     FW_DST_ANY = 0,
     FW_DST_NET = 1,  /* fw_match.dst; its family binds the rule to it */
-    FW_DST_NAME = 2, /* fw_rule.name */
+    FW_DST_NAME = 2, /* fw_rule.name, perhaps "*." and a name */
 };
 
 enum fw_proto {
@@ -49,6 +49,8 @@ struct fw_match {
     bool has_ports;
     bool has_icmptype; /* only with FW_PROTO_ICMP */
     uint8_t icmptype;  /* the same number for both families */
+    uint16_t name_set; /* FW_DST_NAME: whose addresses (a handle of the VM's
+                        * names); 0: the name stands for nothing known */
     uint16_t port_first;
     uint16_t port_last; /* inclusive */
     struct ipnet dst;   /* host bits as given; zero unless FW_DST_NET */

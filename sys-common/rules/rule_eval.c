@@ -31,12 +31,20 @@ static bool is_resolver(const struct fw_dns *dns, const struct ipaddr *a)
     return false;
 }
 
-bool rule_matches(const struct fw_match *m, const struct fw_dns *dns,
-                  const struct fw_packet *p)
+static bool is_unknown(const struct fw_match *m, const struct fw_names *names)
+{
+    return m->dst_kind == FW_DST_NAME && (m->name_set == 0 || !names);
+}
+
+bool rule_matches_names(const struct fw_match *m, const struct fw_dns *dns,
+                        const struct fw_names *names, const struct fw_packet *p)
 {
     bool has_port = p->l4proto == IPPROTO_TCP || p->l4proto == IPPROTO_UDP;
 
-    if (m->dst_kind == FW_DST_NAME)
+    if (is_unknown(m, names))
+        return false;
+    if (m->dst_kind == FW_DST_NAME &&
+        !names->has(names->arg, m->name_set, &p->dst))
         return false;
     if (m->dst_kind == FW_DST_NET && !ipnet_has(&m->dst, &p->dst))
         return false;
@@ -51,17 +59,24 @@ bool rule_matches(const struct fw_match *m, const struct fw_dns *dns,
     return !m->has_icmptype || p->icmp_type == m->icmptype;
 }
 
-enum fw_action rule_eval(const struct fw_match *v, size_t n,
-                         enum fw_action policy, const struct fw_dns *dns,
-                         const struct fw_packet *p, size_t *ret_index)
+bool rule_matches(const struct fw_match *m, const struct fw_dns *dns,
+                  const struct fw_packet *p)
+{
+    return rule_matches_names(m, dns, NULL, p);
+}
+
+enum fw_action rule_eval_names(const struct fw_match *v, size_t n,
+                               enum fw_action policy, const struct fw_dns *dns,
+                               const struct fw_names *names,
+                               const struct fw_packet *p, size_t *ret_index)
 {
     enum fw_action verdict = policy;
     size_t i;
 
     for (i = 0; i < n; i++) {
-        bool shut = v[i].dst_kind == FW_DST_NAME && v[i].action == FW_DROP;
+        bool shut = is_unknown(&v[i], names) && v[i].action == FW_DROP;
 
-        if (shut || rule_matches(&v[i], dns, p)) {
+        if (shut || rule_matches_names(&v[i], dns, names, p)) {
             verdict = v[i].action;
             break;
         }
@@ -69,4 +84,11 @@ enum fw_action rule_eval(const struct fw_match *v, size_t n,
     if (ret_index)
         *ret_index = i;
     return verdict;
+}
+
+enum fw_action rule_eval(const struct fw_match *v, size_t n,
+                         enum fw_action policy, const struct fw_dns *dns,
+                         const struct fw_packet *p, size_t *ret_index)
+{
+    return rule_eval_names(v, n, policy, dns, NULL, p, ret_index);
 }

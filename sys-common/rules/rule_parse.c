@@ -11,9 +11,11 @@
 #include "lib/mem.h"
 #include "rules/rule_lower.h"
 
-#define VALUE_CHARS PARSE_LOWER PARSE_UPPER PARSE_DIGIT ":;,./-_[]"
-#define COMMENT_CHARS VALUE_CHARS " "
+#define PLAIN_CHARS PARSE_LOWER PARSE_UPPER PARSE_DIGIT ":;,./-_[]"
+#define VALUE_CHARS PLAIN_CHARS "*"
+#define COMMENT_CHARS PLAIN_CHARS " "
 #define NAME_CHARS PARSE_LOWER PARSE_DIGIT "._-"
+#define WILD_LABELS_MIN 2 /* "*.org" would open half the world */
 
 /* Forms a key is known in. */
 #define IN_QDB 1u
@@ -340,6 +342,8 @@ static int check_whole(struct parser *p)
         (m->port_first != FW_DNS_PORT || m->port_last != FW_DNS_PORT ||
          p->rule.n_more > 0))
         return refuse(p, "specialtarget=dns is port 53 only");
+    if (m->action == FW_DROP && rule_name_is_wild(p->rule.name))
+        return refuse(p, "a name with * needs action=accept");
     return 0;
 }
 
@@ -455,10 +459,19 @@ int rule_parse_policy(struct text t, enum fw_action *ret)
     return 0;
 }
 
+bool rule_name_is_wild(const char *name)
+{
+    return name[0] == '*' && name[1] == '.';
+}
+
 int rule_parse_name(struct text t)
 {
     struct text rest, label = {0};
+    unsigned labels = 0;
+    bool wild = t.len > 2 && t.len < FW_NAME_MAX && memcmp(t.p, "*.", 2) == 0;
 
+    if (wild)
+        t = (struct text){t.p + 2, t.len - 2};
     if (t.len == 0 || t.len >= FW_NAME_MAX || !text_only(t, NAME_CHARS))
         return -EBADMSG;
     if (t.p[t.len - 1] == '.')
@@ -467,7 +480,10 @@ int rule_parse_name(struct text t)
     while (rest.p && parse_split(&rest, '.', &label)) {
         if (label.len == 0 || label.len > 63 || label.p[0] == '-')
             return -EBADMSG;
+        labels++;
     }
+    if (wild && labels < WILD_LABELS_MIN)
+        return -EBADMSG;
     /* The old library functions take "10", "10.1" and "0x0a.1" for
      * addresses; a name that could be one is none. */
     if (label.len == 0 || (label.p[0] >= '0' && label.p[0] <= '9' &&

@@ -5,6 +5,7 @@
 #ifndef SQ_RULES_RULE_PARSE_H
 #define SQ_RULES_RULE_PARSE_H
 
+#include <stdbool.h>
 #include <stdint.h>
 
 #include "lib/parse.h"
@@ -58,8 +59,13 @@ int rule_parse_policy(struct text t, enum fw_action *ret);
 
 /** A DNS name as rules may hold it: 1..253 of [a-z0-9._-], labels of 1..63,
  *  no label begins with a dash, the last one is no number (so that no short
- *  form of an address passes). A final dot is allowed.
+ *  form of an address passes). A final dot is allowed. "*." before a name
+ *  of two labels or more stands for every name below it, not for itself.
  *  @return 0; -EBADMSG */
 int rule_parse_name(struct text t);
+
+/** Is it a name with "*." before it? @param name  as rule_parse_name() took
+ *  it */
+bool rule_name_is_wild(const char *name);
 
 #endif

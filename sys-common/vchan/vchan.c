@@ -3,14 +3,17 @@
  * peer's bytes pass through unseen. See vchan.h. */
 #include "vchan/vchan.h"
 
+#include <poll.h>
 #include <stdlib.h>
 #include <string.h>
 
 #include "lib/err.h"
+#include "lib/io.h"
 #include "vchan/vchan_body.h"
 
 #define VCHAN_DOMID_MAX 0x7fefu /* below DOMID_FIRST_RESERVED */
 #define VCHAN_RING_MAX (1u << 20)
+#define LOOK_MS 250
 
 enum vchan_body vchan_body_from_env(void)
 {
@@ -57,6 +60,59 @@ int vchan_client_new(const struct vchan_addr *addr, struct vchan **ret)
     if (addr->body == VCHAN_UNIX)
         return vchan_unix_client(addr, ret);
     return vchan_xen_client(addr, ret);
+}
+
+static int waker_open(const struct vchan_addr *addr, struct vchan_waker *ret)
+{
+    *ret = (struct vchan_waker){.fd = -1};
+    return addr->body == VCHAN_UNIX ? vchan_unix_waker(addr, ret)
+                                    : vchan_xen_waker(addr, ret);
+}
+
+/* Wait for a reason to try again. A server that is half made gives none when
+ * it is whole: so there is a look of our own now and then. */
+static void waker_wait(const struct vchan_addr *addr, struct vchan_waker *w,
+                       uint64_t left_ms)
+{
+    struct pollfd p = {.fd = w->fd, .events = POLLIN};
+
+    if (poll(&p, 1, left_ms < LOOK_MS ? (int)left_ms : LOOK_MS) <= 0)
+        return;
+    if (addr->body == VCHAN_UNIX)
+        vchan_unix_waker_drain(w);
+    else
+        vchan_xen_waker_drain(w);
+}
+
+int vchan_client_wait(const struct vchan_addr *addr, int timeout_ms,
+                      struct vchan **ret)
+{
+    uint64_t end = io_now_ms() + (uint64_t)timeout_ms, now = 0;
+    struct vchan_waker w;
+    int r = addr_check(addr);
+
+    if (r == 0)
+        r = waker_open(addr, &w);
+    if (r < 0)
+        return r;
+    while ((r = vchan_client_new(addr, ret)) == -EAGAIN &&
+           (now = io_now_ms()) < end)
+        waker_wait(addr, &w, end - now);
+    if (addr->body == VCHAN_UNIX)
+        vchan_unix_waker_close(&w);
+    else
+        vchan_xen_waker_close(&w);
+    return r == -EAGAIN ? -ETIMEDOUT : r;
+}
+
+int vchan_server_forget(const struct vchan_addr *addr)
+{
+    int r = addr_check(addr);
+
+    if (r < 0)
+        return r;
+    return addr->body == VCHAN_UNIX ? vchan_unix_forget(addr)
+                                    : vchan_xen_forget(addr);
 }
 
 void vchan_free(struct vchan *v)

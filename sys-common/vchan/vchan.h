@@ -56,6 +56,18 @@ int vchan_server_new_rings(const struct vchan_addr *addr, size_t read_bytes,
  *  @return 0; -EAGAIN no server yet: try again later; -errno */
 int vchan_client_new(const struct vchan_addr *addr, struct vchan **ret);
 
+/** The same, waiting for the server: woken by xenstore, or by the folder of
+ *  the sockets. Blocks, so it belongs before the loop.
+ *  @return as vchan_client_new(), but -ETIMEDOUT in place of -EAGAIN */
+int vchan_client_wait(const struct vchan_addr *addr, int timeout_ms,
+                      struct vchan **ret);
+
+/** Remove what is left of a server of this domain that has ended without
+ *  vchan_free(): keys in xenstore, or the socket. To be called by its parent
+ *  when it is gone, so that the port can be used again.
+ *  @return 0, also when there is nothing; -errno */
+int vchan_server_forget(const struct vchan_addr *addr);
+
 /** Close and free; NULL is fine. The server of the xen body opens xenstore
  *  to remove its keys: inside a sandbox leave the end to exit(2), on which
  *  the kernel tells the peer. */

@@ -31,4 +31,21 @@ int vchan_xen_server(const struct vchan_addr *addr, size_t read_bytes,
                      size_t write_bytes, struct vchan **ret);
 int vchan_xen_client(const struct vchan_addr *addr, struct vchan **ret);
 
+/** What wakes a client that waits for its server. Closed by _close; NULL and
+ *  -1 in it are fine. */
+struct vchan_waker {
+    void *handle; /* xen: of xenstore */
+    int fd;       /* ready when it is worth another try */
+};
+int vchan_unix_waker(const struct vchan_addr *addr, struct vchan_waker *ret);
+void vchan_unix_waker_drain(struct vchan_waker *w);
+void vchan_unix_waker_close(struct vchan_waker *w);
+int vchan_xen_waker(const struct vchan_addr *addr, struct vchan_waker *ret);
+void vchan_xen_waker_drain(struct vchan_waker *w);
+void vchan_xen_waker_close(struct vchan_waker *w);
+
+/** As vchan_server_forget(), for one body. */
+int vchan_unix_forget(const struct vchan_addr *addr);
+int vchan_xen_forget(const struct vchan_addr *addr);
+
 #endif

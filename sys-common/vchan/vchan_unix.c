@@ -6,6 +6,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/inotify.h>
 #include <sys/socket.h>
 
 #include "lib/err.h"
@@ -227,4 +228,41 @@ int vchan_unix_client(const struct vchan_addr *addr, struct vchan **ret)
     if (r < 0)
         return r;
     return unix_new(STEAL_FD(fd), VCHAN_CONNECTED, ret);
+}
+
+int vchan_unix_waker(const struct vchan_addr *addr, struct vchan_waker *ret)
+{
+    const char *dir = addr->dir ? addr->dir : VCHAN_UNIX_DIR;
+    CLEANUP_FD int fd = inotify_init1(IN_CLOEXEC | IN_NONBLOCK);
+
+    if (fd < 0)
+        return err_last();
+    if (inotify_add_watch(fd, dir, IN_CREATE | IN_MOVED_TO) < 0)
+        return err_last();
+    ret->fd = STEAL_FD(fd);
+    return 0;
+}
+
+void vchan_unix_waker_drain(struct vchan_waker *w)
+{
+    char events[1024];
+
+    while (read(w->fd, events, sizeof(events)) > 0) {
+        /* which file it was does not matter */
+    }
+}
+
+void vchan_unix_waker_close(struct vchan_waker *w)
+{
+    close(w->fd);
+}
+
+int vchan_unix_forget(const struct vchan_addr *addr)
+{
+    char path[VCHAN_UNIX_PATH_MAX];
+    int r = unix_path(addr, addr->self, path);
+
+    if (r == 0 && unlink(path) != 0 && errno != ENOENT)
+        r = err_last();
+    return r;
 }

@@ -234,8 +234,26 @@ int vchan_xen_server(const struct vchan_addr *addr, size_t read_bytes,
     return xen_wrap(lib, ret);
 }
 
-/* Path of the server's keys for us.
- * @return 0; -EAGAIN they are not there (yet); -errno */
+/* Path of the server's keys for us. @return 0; -errno */
+static int xen_client_path(struct xs_handle *xs, const struct vchan_addr *addr,
+                           char ret[VCHAN_XS_PATH_MAX])
+{
+    CLEANUP_FREE char *domid = xs_read(xs, XBT_NULL, "domid", NULL);
+
+    if (!domid)
+        return err_last();
+    snprintf(ret, VCHAN_XS_PATH_MAX, "/local/domain/%u/data/vchan/%s/%u",
+             addr->peer, domid, addr->port);
+    return 0;
+}
+
+/* Of its keys, the one that it writes last. */
+static void xen_last_key(const char *path, char ret[VCHAN_XS_PATH_MAX + 16])
+{
+    snprintf(ret, VCHAN_XS_PATH_MAX + 16, "%s/event-channel", path);
+}
+
+/* @return 0; -EAGAIN they are not there (yet); -errno */
 static int xen_server_path(const struct vchan_addr *addr,
                            char ret[VCHAN_XS_PATH_MAX])
 {
@@ -244,18 +262,14 @@ static int xen_server_path(const struct vchan_addr *addr,
 
     if (!xs)
         return err_last();
-    CLEANUP_FREE char *domid = xs_read(xs, XBT_NULL, "domid", NULL);
-    if (!domid) {
-        int r = err_last();
+    int r = xen_client_path(xs, addr, ret);
+    if (r < 0) {
         xs_close(xs);
         return r;
     }
-    snprintf(ret, VCHAN_XS_PATH_MAX, "/local/domain/%u/data/vchan/%s/%u",
-             addr->peer, domid, addr->port);
-    /* written last by a server */
-    snprintf(probe, sizeof(probe), "%s/event-channel", ret);
+    xen_last_key(ret, probe);
     CLEANUP_FREE char *port = xs_read(xs, XBT_NULL, probe, NULL);
-    int r = port ? 0 : err_last();
+    r = port ? 0 : err_last();
     xs_close(xs);
     return r == -ENOENT || r == -EACCES ? -EAGAIN : r;
 }
@@ -276,4 +290,53 @@ int vchan_xen_client(const struct vchan_addr *addr, struct vchan **ret)
     if (!lib)
         return -EAGAIN;
     return xen_wrap(lib, ret);
+}
+
+int vchan_xen_waker(const struct vchan_addr *addr, struct vchan_waker *ret)
+{
+    char path[VCHAN_XS_PATH_MAX], key[VCHAN_XS_PATH_MAX + 16];
+    struct xs_handle *xs = xs_open(0);
+
+    if (!xs)
+        return err_last();
+    int r = xen_client_path(xs, addr, path);
+    if (r == 0) {
+        xen_last_key(path, key);
+        if (!xs_watch(xs, key, "server"))
+            r = err_last();
+    }
+    if (r < 0) {
+        xs_close(xs);
+        return r;
+    }
+    *ret = (struct vchan_waker){.handle = xs, .fd = xs_fileno(xs)};
+    return 0;
+}
+
+void vchan_xen_waker_drain(struct vchan_waker *w)
+{
+    char **event;
+
+    while ((event = xs_check_watch(w->handle)) != NULL)
+        free(event);
+}
+
+void vchan_xen_waker_close(struct vchan_waker *w)
+{
+    xs_close(w->handle);
+}
+
+int vchan_xen_forget(const struct vchan_addr *addr)
+{
+    char path[VCHAN_XS_PATH_MAX];
+    struct xs_handle *xs = xs_open(0);
+    int r = 0;
+
+    if (!xs)
+        return err_last();
+    snprintf(path, sizeof(path), "data/vchan/%u/%u", addr->peer, addr->port);
+    if (!xs_rm(xs, XBT_NULL, path) && errno != ENOENT)
+        r = err_last();
+    xs_close(xs);
+    return r;
 }

@@ -11,6 +11,7 @@
 
 #include "lib/mem.h"
 #include "lib/nl.h"
+#include "rules/fw_event.h"
 
 #define PRIO_RAW (-300)
 #define ALLOWED4 "allowed4"
@@ -21,6 +22,9 @@
 #define CHAIN_VIF "vif"
 #define COUNTER_VIF "spoofed"
 #define COUNTER_UPLINK "uplink-spoofed"
+#define LIMIT_LOG "log"
+#define LOG_RATE 5 /* a second */
+#define LOG_BURST 5
 
 struct vif_nft {
     struct nl *nl;
@@ -56,10 +60,10 @@ void vif_nft_free(struct vif_nft *n)
 static void sets(struct nft *b)
 {
     static const struct nft_set_spec specs[] = {
-        {ALLOWED4, {NFT_T_IFNAME, NFT_T_IPV4}, 2, 0},
-        {ALLOWED6, {NFT_T_IFNAME, NFT_T_IPV6}, 2, 0},
-        {CLIENTS4, {NFT_T_IPV4}, 1, 0},
-        {CLIENTS6, {NFT_T_IPV6}, 1, 0},
+        {.name = ALLOWED4, .types = {NFT_T_IFNAME, NFT_T_IPV4}, .n_types = 2},
+        {.name = ALLOWED6, .types = {NFT_T_IFNAME, NFT_T_IPV6}, .n_types = 2},
+        {.name = CLIENTS4, .types = {NFT_T_IPV4}, .n_types = 1},
+        {.name = CLIENTS6, .types = {NFT_T_IPV6}, .n_types = 1},
     };
 
     for (unsigned i = 0; i < ARRAY_LEN(specs); i++)
@@ -109,6 +113,16 @@ static void rule_noise(struct nft *b, const struct ipnet *from)
     nft_rule_end(b, r);
 }
 
+/* Tell nflog, where somebody listens, as often as the limit allows. */
+static void rule_log(struct nft *b, const char *chain)
+{
+    struct nft_rule *r = nft_rule_begin(b, chain);
+
+    nft_limit_ref(r, LIMIT_LOG);
+    nft_log(r, FW_LOG_SPOOF, FW_LOG_GROUP, FW_LOG_SNAPLEN);
+    nft_rule_end(b, r);
+}
+
 static void rule_client(struct nft *b, uint8_t family, const char *set)
 {
     struct nft_rule *r = nft_rule_begin(b, CHAIN_BASE);
@@ -133,6 +147,7 @@ static void whole_table(struct nft *b)
     nft_table_reset(b);
     nft_counter_add(b, COUNTER_VIF);
     nft_counter_add(b, COUNTER_UPLINK);
+    nft_limit_add(b, LIMIT_LOG, LOG_RATE, LOG_BURST);
     sets(b);
     nft_base_chain(b, CHAIN_BASE, "filter", NFT_HOOK_PREROUTING, PRIO_RAW,
                    false);
@@ -143,6 +158,7 @@ static void whole_table(struct nft *b)
     rule_neighbour(b, ND_NEIGHBOR_ADVERT);
     for (unsigned i = 0; i < ARRAY_LEN(noise); i++)
         rule_noise(b, &noise[i]);
+    rule_log(b, CHAIN_VIF);
     r = nft_rule_begin(b, CHAIN_VIF);
     nft_counter_ref(r, COUNTER_VIF);
     nft_drop(r);

@@ -1,9 +1,8 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /* Fuzzes dom0's text parsers: a qube's file with all checks, plan and keys,
  * the rewriting of its [Firewall] section (whose result must parse to the
- * same rules), a rule list, the daemon's file, the saved numbers and a request
- * line. The
- * first byte chooses. */
+ * same rules) and of its [USB] section, a rule list, the daemon's file, the
+ * saved numbers and a request line. The first byte chooses. */
 #include <stdint.h>
 #include <stdlib.h>
 #include <string.h>
@@ -13,6 +12,7 @@
 #include "dom0/plan.h"
 #include "dom0/request.h"
 #include "dom0/section.h"
+#include "dom0/usb_section.h"
 #include "rules/rule_format.h"
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
@@ -48,10 +48,35 @@ static void rewrite(struct text t, const struct config_qube *q,
     free(out);
 }
 
+/* The [USB] section with its lines taken out and another put in. */
+static void rewrite_usb(struct text t, const struct config_qube *q,
+                        const struct config_daemon *d)
+{
+    unsigned drop[USB_LINES_MAX + USB_ASSIGNS_MAX];
+    struct problems p = {0};
+    struct config_qube *again = NULL;
+    char *out = NULL;
+    size_t n = 0, len;
+
+    for (size_t i = 0; i < q->usb.n_lines; i++)
+        drop[n++] = q->usb.lines[i].line;
+    for (size_t i = 0; i < q->usb.n_assigns; i++)
+        drop[n++] = q->usb.assigns[i].line;
+    if (usb_section_edit(t, drop, n, "Deny=*", &out, &len))
+        abort();
+    if (config_parse_qube((struct text){out, len}, "f", "q", d, &again, &p) ||
+        again->usb.n_lines != 1 || again->usb.n_assigns != 0 ||
+        again->n_rules != q->n_rules)
+        abort();
+    config_qube_free(again);
+    problems_free(&p);
+    free(out);
+}
+
 static void keys(struct config *c)
 {
     struct keys_run run[1] = {{true, true, 1, 0}};
-    struct keys_world w = {c, run, true, 0};
+    struct keys_world w = {c, run, true, 0, NULL};
     struct keyset s = {0};
 
     (void)keys_desired(&w, 0, &s);
@@ -71,6 +96,8 @@ static void qube_file(struct text t)
     r = config_parse_qube(t, "f", "q", &c.d, &q, &p);
     if (!r)
         rewrite(t, q, &c.d);
+    if (!r)
+        rewrite_usb(t, q, &c.d);
     if (config_add(&c, q))
         abort();
     (void)fw_profile_expand(&c, &p);

@@ -8,9 +8,13 @@
 #include <string.h>
 
 #include "firewallvm/monitor.h"
+#include "firewallvm/name_compile.h"
+#include "firewallvm/rule_compile.h"
 #include "lib/err.h"
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
+
+#define NOW_MS 1000u
 
 struct fake {
     unsigned calls;
@@ -27,40 +31,50 @@ static int done(struct fake *f, struct nft *b)
     return ++f->calls == f->fail_at ? -ENOMEM : 0;
 }
 
-static int fake_start(void *arg, const struct fw_source *v, size_t n,
-                      const struct fw_dns *dns, bool snat)
+static int fake_start(void *arg, struct fw_state *st)
 {
     struct nft *b;
     size_t i;
+    int r = 0;
 
     if (nft_new(FW_TABLE, &b) < 0)
         return -ENOMEM;
-    compile_base(b, dns, snat);
-    for (i = 0; i < n; i++)
-        compile_source(b, &v[i], true);
+    compile_base(b, st, true);
+    compile_names_missing(b, st->sets, NOW_MS);
+    for (i = 0; i < st->n && r == 0; i++)
+        r = compile_source(b, &st->v[i], NULL);
+    if (r < 0)
+        abort();
     return done(arg, b);
 }
 
-static int fake_apply(void *arg, const struct fw_source *s, bool is_new,
-                      const struct fw_dns *dns)
+static int fake_apply(void *arg, const struct fw_state *st, struct fw_source *s,
+                      const struct fw_source *old)
 {
+    const struct name_sets_at at = {st->sets, NOW_MS};
+    const struct fw_names names = name_sets_names(&at);
     struct fw_packet p = {.dst = s->addr, .l4proto = 6, .dport = 80};
     struct nft *b;
 
-    rule_eval(s->v, s->n, s->policy, dns, &p, NULL);
+    rule_eval_names(s->v, s->n, s->policy, &st->dns, &names, &p, NULL);
     if (nft_new(FW_TABLE, &b) < 0)
         return -ENOMEM;
-    compile_source(b, s, is_new);
+    compile_names_missing(b, st->sets, NOW_MS);
+    if (compile_source(b, s, old) < 0)
+        abort();
+    compile_names_needless(b, st->sets);
     return done(arg, b);
 }
 
-static int fake_remove(void *arg, const struct ipaddr *addr)
+static int fake_remove(void *arg, const struct fw_state *st,
+                       const struct fw_source *s)
 {
     struct nft *b;
 
     if (nft_new(FW_TABLE, &b) < 0)
         return -ENOMEM;
-    compile_source_del(b, addr);
+    compile_source_del(b, s);
+    compile_names_needless(b, st->sets);
     return done(arg, b);
 }
 
@@ -74,8 +88,88 @@ static int fake_dns(void *arg, const struct fw_dns *dns)
     return done(arg, b);
 }
 
-static const struct monitor_ops OPS = {fake_start, fake_apply, fake_remove,
-                                       fake_dns};
+static int fake_paths(void *arg, const struct fw_state *st,
+                      enum fw_path_kind kind)
+{
+    struct nft *b;
+
+    path_allows(st->path[kind], st->n_path[kind], &st->dns.addr[0],
+                &st->dns.addr[1], 6, 80);
+    if (nft_new(FW_TABLE, &b) < 0)
+        return -ENOMEM;
+    compile_paths(b, kind, st->path[kind], st->n_path[kind]);
+    return done(arg, b);
+}
+
+static int fake_set(void *arg, const struct fw_state *st, unsigned set,
+                    bool lost)
+{
+    struct nft *b;
+
+    (void)lost;
+    if (!name_sets_placed(st->sets, set))
+        abort();
+    if (nft_new(FW_TABLE, &b) < 0)
+        return -ENOMEM;
+    compile_name_again(b, st->sets, set, NOW_MS);
+    return done(arg, b);
+}
+
+static uint64_t fake_now_ms(void *arg)
+{
+    (void)arg;
+    return NOW_MS;
+}
+
+static int fake_device(void *arg, const char *name, bool there)
+{
+    (void)arg;
+    (void)name;
+    (void)there;
+    return 0;
+}
+
+static int fake_count_all(void *arg)
+{
+    (void)arg;
+    return 0;
+}
+
+static int fake_count(void *arg, const struct fw_source *s,
+                      struct fw_totals *ret_totals, struct fw_count *ret_v,
+                      size_t *ret_n)
+{
+    (void)arg;
+    (void)s;
+    *ret_totals = (struct fw_totals){0};
+    ret_v[0] = (struct fw_count){.number = FW_COUNT_OF_POLICY};
+    *ret_n = 1;
+    return 0;
+}
+
+static int fake_answer(void *arg, const uint8_t bytes[RECORD_BYTES])
+{
+    struct record rec;
+
+    (void)arg;
+    if (record_decode(bytes, &rec) < 0 || rec.type < 64)
+        abort();
+    return 0;
+}
+
+static const struct monitor_ops OPS = {
+    .start = fake_start,
+    .apply = fake_apply,
+    .remove = fake_remove,
+    .set_dns = fake_dns,
+    .paths = fake_paths,
+    .set = fake_set,
+    .now_ms = fake_now_ms,
+    .device = fake_device,
+    .count_all = fake_count_all,
+    .count = fake_count,
+    .answer = fake_answer,
+};
 
 /* A record that decodes says the same again. */
 static void check_codec(const uint8_t *bytes)
@@ -92,9 +186,7 @@ static void check_codec(const uint8_t *bytes)
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
     struct fake fake = {0};
-    uint8_t answer[RECORD_BYTES];
     struct monitor *m;
-    struct record rec;
     int r = 0;
 
     if (size < 1 || monitor_new(&OPS, &fake, &m) < 0)
@@ -104,13 +196,11 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
     size--;
     while (size >= RECORD_BYTES && r >= 0) {
         check_codec(data);
-        r = monitor_take(m, data, answer);
-        if (r == 1 && (record_decode(answer, &rec) < 0 || rec.type < 64))
-            abort();
+        r = monitor_take(m, data);
         data += RECORD_BYTES;
         size -= RECORD_BYTES;
     }
-    if (monitor_sources(m) > MONITOR_SOURCES_MAX)
+    if (monitor_sources(m) > FW_SOURCES_MAX)
         abort();
     monitor_free(m);
     return 0;

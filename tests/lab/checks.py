@@ -5,12 +5,15 @@ Each check has a control that would fail if the check could not see the
 difference: a packet that must not arrive is held against one that does.
 Fed by dom0's commands and by what the lab's internet saw.
 """
+import functools
 import ipaddress
 import json
 import os
 import re
 import time
 
+import checks_firewall
+import checks_usb
 import hostile
 import internet
 import teardown
@@ -491,14 +494,28 @@ class Checks:
         self.settle()
         self.one(step)
 
+    def steps_of(self, module):
+        """The steps that another file adds."""
+        def bound(function):
+            @functools.wraps(function)
+            def step():
+                function(self)
+            return step
+        return [bound(f) for f in module.STEPS]
+
     def all(self):
         """Every check, in order; one that breaks off does not stop the
         others, except when the set is not even up."""
         steps = (self.up, self.ready, self.lease, self.usb, self.names,
                  self.fetch, self.rules_tcp, self.rules_flow, self.rules_icmp,
                  self.rules_dns, self.forged, self.apart, self.bad_input,
+                 *self.steps_of(checks_firewall), *self.steps_of(checks_usb),
                  self.figures, self.hostile_peer, self.restarted, self.down)
+        only = os.environ.get("LAB_ONLY", "").split()
         for step in steps:
+            if only and step.__name__ not in (*only, "up", "ready", "lease",
+                                              "down"):
+                continue
             begin = time.monotonic()
             failed = self.results.failed
             if step in (self.up, self.down):

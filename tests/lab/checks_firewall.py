@@ -28,7 +28,7 @@ def listen(qube, port):
              " >/dev/null 2>&1 &")
 
 
-def names(checks):
+def by_name(checks):
     """Rules by name: what they open, whose they are, and wildcards."""
     results, work, net = checks.results, checks.work, internet
     to_server = f"tcp {net.SERVER4} 80 900"
@@ -163,28 +163,20 @@ def inward(checks):
     target = status["work"]["address"]
     for port in (INNER_PORT, EDGE_PORT):
         listen(work, port)
-    etc = "/etc/sysqube/qubes"
     results.check(not connects(checks.lease4, FORWARD_PORT), "without a "
                   "declaration nothing comes in from the uplink")
-    dom0.run(f"cp {etc}/work.conf {etc}/untrusted.conf /tmp/")
     change = dom0.run(
-        f"sed -i '/^\\[Firewall\\]/a Forward=tcp {FORWARD_PORT} {INNER_PORT}'"
-        f" {etc}/work.conf; grep -q '^Forward=' {etc}/work.conf || "
-        f"printf '\\n[Firewall]\\nRule=accept\\nForward=tcp {FORWARD_PORT} "
-        f"{INNER_PORT}\\n' >>{etc}/work.conf; "
-        f"sed -i '/^\\[Firewall\\]/a Reach=work tcp {EDGE_PORT}' "
-        f"{etc}/untrusted.conf; grep -q '^Reach=' {etc}/untrusted.conf || "
-        f"printf '\\n[Firewall]\\nRule=accept\\nReach=work tcp {EDGE_PORT}"
-        f"\\n' >>{etc}/untrusted.conf; sysqube reload", timeout_s=60)
+        f"sysqube forward add work tcp {FORWARD_PORT} {INNER_PORT} && "
+        f"sysqube reach add untrusted work tcp {EDGE_PORT}", timeout_s=60)
+    edge = f"tcp {target} {EDGE_PORT} 900"
     try:
         results.check(
             change.ok and checks.wait_for(
                 15, lambda: connects(checks.lease4, FORWARD_PORT)),
             f"Forward=: port {FORWARD_PORT} of the uplink leads to work",
-            None, change.text())
+            None, change.text() + dom0.run("sysqube forward list").text())
         results.check(not connects(checks.lease4, CLOSED_PORT),
                       "and no other port comes in")
-        edge = f"tcp {target} {EDGE_PORT} 900"
         results.check(checks.wait_for(15, lambda: checks.untrusted.probe(
             edge) == "open"), f"Reach=: untrusted opens port {EDGE_PORT} of "
             "work")
@@ -196,13 +188,32 @@ def inward(checks):
             got = qube.probe(words)
             results.check(got != "open", text, None, got)
     finally:
-        back = dom0.run(f"cp /tmp/work.conf /tmp/untrusted.conf {etc}/; "
-                        "sysqube reload", timeout_s=60)
+        back = dom0.run(f"sysqube forward del work tcp {FORWARD_PORT} && "
+                        "sysqube reach del untrusted work", timeout_s=60)
     shut = checks.wait_for(15, lambda: not connects(
         checks.lease4, FORWARD_PORT) and checks.untrusted.probe(
             edge) != "open")
     results.check(back.ok and shut, "without the declarations both are shut "
                   "again", None, back.text())
+
+
+def moved(checks):
+    """A running qube is unplugged from its netvm and plugged in again."""
+    results, dom0, other = checks.results, checks.dom0, checks.untrusted
+    probe = f"tcp {internet.SERVER4} 80 900"
+    before = checks.status()["untrusted"]["domid"]
+    off = dom0.run("sysqube netvm untrusted none", timeout_s=90)
+    got = other.probe(probe)
+    results.check(off.ok and got != "open", "sysqube netvm QUBE none unplugs "
+                  "a running qube", None, off.text() + got)
+    begin = time.monotonic()
+    on = dom0.run("sysqube netvm untrusted sys-firewall", timeout_s=120)
+    back = checks.wait_for(20, lambda: other.probe(probe) == "open")
+    status = checks.status()["untrusted"]
+    results.check(on.ok and back and status["domid"] == before, "and sysqube "
+                  "netvm QUBE NETVM plugs it in again",
+                  time.monotonic() - begin,
+                  on.text() + json.dumps(status))
 
 
 def changes_under_load(checks):
@@ -250,3 +261,7 @@ def changes_under_load(checks):
             f"{address}: {got[BOTH]} of {wanted} that both lists allow, "
             f"{got[NEITHER]} that neither does, {got[SOME]} of what one does",
             None, f"{rounds} rounds, sent {sent}, got {got}")
+
+
+STEPS = (by_name, expiry, visible, extension_headers, inward, moved,
+         changes_under_load)

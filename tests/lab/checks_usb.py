@@ -59,7 +59,7 @@ def stick(checks):
         return
     made = work.run(
         f"printf 'n\\np\\n1\\n\\n\\nw\\n' | fdisk /dev/{name} >/tmp/fdisk 2>&1"
-        f"; sleep 2; mkfs.vfat /dev/{name}1 && mkdir -p /mnt/stick && "
+        f"; sleep 2; mkdosfs /dev/{name}1 && mkdir -p /mnt/stick && "
         f"mount -t vfat /dev/{name}1 /mnt/stick", timeout_s=60)
     results.check(made.ok, "work partitions, formats and mounts it", None,
                   made.text() + work.run("cat /tmp/fdisk").out)
@@ -76,12 +76,14 @@ def stick(checks):
                   "meanwhile untrusted is refused it: " +
                   denied.text().splitlines()[0] if denied.text() else "",
                   None, denied.text())
-    result = usb(checks, f"detach work {STICK}")
+    result = usb(checks, f"detach {STICK}")
     results.check(result.ok and gone(checks, work), "detach takes it from "
                   "work", result.ms / 1000, result.text())
     if not attached(checks, "untrusted", STICK, "and untrusted gets it"):
         return
     name = disk(checks, untrusted)
+    results.check(name, "untrusted has its disk", None,
+                  untrusted.run("dmesg | tail -20").text())
     read = untrusted.run(
         f"mkdir -p /mnt/stick; sleep 2; mount -t vfat -o ro /dev/{name}1 "
         "/mnt/stick && sha256sum </mnt/stick/file; umount /mnt/stick",
@@ -143,7 +145,7 @@ def usbvm_dies(checks):
                   "itself", None, json.dumps(checks.status()["sys-usb"]))
     if attached(checks, "work", STICK, "and the stick can be attached again"):
         results.check(disk(checks, work), "and work has its disk")
-        usb(checks, f"detach work {STICK}")
+        usb(checks, f"detach {STICK}")
 
 
 def denied(checks):
@@ -178,6 +180,9 @@ def keyboard(checks):
     results.check(size, "keys pressed at the machine arrive there", None,
                   work.run("wc -c /tmp/keys").text())
     work.run("kill $(cat /tmp/keys.pid)")
-    result = usb(checks, f"detach work {KEYBOARD}")
+    result = usb(checks, f"detach {KEYBOARD}")
     results.check(result.ok, "and it is taken back", result.ms / 1000,
                   result.text())
+
+
+STEPS = (stick, unplugged, usbvm_dies, denied, keyboard)

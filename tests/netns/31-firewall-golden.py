@@ -2,14 +2,17 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
 """Rule lists in, the whole ruleset out: each tests/golden/firewall/NAME.rules
 is given to firewallvmd as keys, and what the kernel then lists must be
-NAME.nft, byte for byte. UPDATE_GOLDEN=1 writes the .nft files instead: read
-the difference before it is committed.
+NAME.nft, byte for byte. 01-empty.nft is the whole table; the others show
+what is not as it is there: blocks (chains, sets) that are new or changed,
+and "-" with the name of one that is missing. UPDATE_GOLDEN=1 writes the .nft
+files instead: read the difference before it is committed.
 
 A .rules file: `source IP` begins a source, then `KEY VALUE` lines as below
 /qubes-firewall/IP/; `key PATH VALUE` sets any other key; # comments."""
 import glob
 import importlib.util
 import os
+import re
 import shutil
 import tempfile
 
@@ -19,6 +22,7 @@ spec = importlib.util.spec_from_file_location(
 fw = importlib.util.module_from_spec(spec)
 spec.loader.exec_module(fw)
 GOLDEN = os.path.join(fw.TOP, "tests/golden/firewall")
+empty = ""  # the listing of the first case
 UPDATE = os.environ.get("UPDATE_GOLDEN") == "1"
 
 
@@ -40,7 +44,21 @@ def read_case(path):
     return sources, keys
 
 
+def blocks(text):
+    """{"chain x": its text}, in the order of the listing."""
+    return {m.group(1): m.group(0) for m in
+            re.finditer(r"^\t(\w+ \S+) {\n.*?^\t}\n", text, re.M | re.S)}
+
+
+def apart(text, base):
+    """What of a listing is not in the base's."""
+    mine, theirs = blocks(text), blocks(base)
+    return "".join(b for n, b in mine.items() if theirs.get(n) != b) + \
+        "".join(f"- {n}\n" for n in theirs if n not in mine)
+
+
 def run_case(path, work):
+    global empty
     sources, keys = read_case(path)
     keys.setdefault("/qubes-primary-dns", "10.139.1.1")
     keys.setdefault("/qubes-secondary-dns", "10.139.1.2")
@@ -52,7 +70,9 @@ def run_case(path, work):
                lines.get("policy"))
     d = fw.start(work)
     out = "".join(f"# {ip}: {fw.status(ip)}\n" for ip in sources)
-    out += fw.sh("nft -n list table inet sysqube-firewall", fw.fw)
+    listed = fw.sh("nft -n list table inet sysqube-firewall", fw.fw)
+    out += apart(listed, empty) if empty else listed
+    empty = empty or listed
     d.end()
     want = path[:-len(".rules")] + ".nft"
     name = os.path.basename(path)

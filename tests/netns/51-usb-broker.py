@@ -112,6 +112,7 @@ class World:
             with open(f"{work}/{name}", "w") as f:
                 f.write(HELPER)
             os.chmod(f"{work}/{name}", 0o755)
+        os.makedirs(f"{work}/vchan")
         for i, bus in ((1, "pci0"), (2, "pci0"), (9, "vhci_hcd.0")):
             self.sysfs.plug(f"usb{i}", descriptors(0x1d6b, 2, 9), bus=bus,
                             authorized_default=b"1",
@@ -126,7 +127,9 @@ class World:
              "--sysfs", self.sysfs.root, "--dev", f"{self.work}/dev",
              "--qubesdb", f"{self.work}/qubes/qubesdb.sock",
              "--export", f"{self.work}/usb-export",
-             "--probe", f"{self.work}/usb-probe"],
+             "--probe", f"{self.work}/usb-probe",
+             "--self", "3", "--vchan-dir", f"{self.work}/vchan"],
+            env={**os.environ, "SYSQUBE_PLATFORM": "netns"},
             stdin=subprocess.DEVNULL, stdout=self.log, stderr=self.log)
 
     def end(self, sig=signal.SIGTERM):
@@ -243,7 +246,7 @@ def check_lend(w, digest):
     report(start["node"] == f"{w.work}/dev/001/002", "usb-export gets the "
            "device's node", start["node"])
     report("1-1" in start["argv"] and
-           f"client=7 vport=2000" in start["argv"][-1],
+           any(a.startswith("client=7 vport=2000 ") for a in start["argv"]),
            "and the grant", str(start["argv"]))
     w.tell("1-1", "stat")
     report(wait_until(lambda: (w.key("usb-stat", "1-1") or "").startswith(
@@ -254,6 +257,10 @@ def check_lend(w, digest):
 
 def check_revoke(w, digest):
     start = check_lend(w, digest)
+    left = [f"{w.work}/vchan/3.{port}.sock" for port in (2000, 2001)]
+    for path in left:
+        with open(path, "w"):
+            pass
     w.revoke("1-1")
     report(wait_until(lambda: not alive(start["pid"]), 5),
            "a revoked grant ends usb-export")
@@ -262,6 +269,8 @@ def check_revoke(w, digest):
     report("--reset" in last["argv"] and last["pid"] > 0,
            "after it was reset and identified")
     report(w.key("usb-stat", "1-1") is None, "its statistics are gone")
+    report(not any(os.path.exists(path) for path in left),
+           "and so is what is left of its channels")
 
 
 def check_regrant(w, digest):

@@ -308,6 +308,47 @@ def stored_expiry(chain):
     return re.search(r"expire=(\d+)", text).group(1)
 
 
+def values(chain, qube, tree):
+    """The values of a tree of keys, in order."""
+    keys = chain.json("keys", qube)["desired"]
+    return [v for k, v in sorted(keys.items()) if k.startswith(tree + "/")]
+
+
+def test_paths(chain):
+    conf = chain.etc / "qubes/work.conf"
+    before = conf.read_text()
+    work, other = (chain.qube(q)["address"] for q in ("work", "untrusted"))
+    conf.write_text(before + "Flows=200\nQuota=1G\nForward=tcp 8080 80 from "
+                    "192.0.2.0/24\nReach=untrusted tcp 22\n")
+    firewall(chain, "reload")
+    keys = chain.json("keys", "sys-firewall")["desired"]
+    ok(keys.get(f"/sysqube-firewall/{work}/limits") ==
+       "flows=200 quota=1073741824", "limits reach the firewall", str(keys))
+    ok(values(chain, "sys-net", "/sysqube-forward") ==
+       [f"tcp 8080 {work} 80 192.0.2.0/24"], "a forward reaches the NetVM")
+    ok(values(chain, "sys-firewall", "/sysqube-firewall/inbound") ==
+       [f"tcp {work} 80 192.0.2.0/24"], "and the firewall")
+    ok(values(chain, "sys-firewall", "/sysqube-firewall/edge")[0] ==
+       f"{work} {other} tcp 22", "an edge reaches the firewall")
+    firewall(chain, "add", "work", "drop", "proto=udp")
+    ok("Forward=tcp 8080" in conf.read_text(),
+       "a change of the rules keeps the other lines")
+    third = chain.etc / "qubes/untrusted.conf"
+    kept = third.read_text()
+    third.write_text(kept + "\n[Firewall]\nRule=accept\n"
+                     "Forward=tcp 8080 8080\nReach=sys-usb any\n")
+    done = firewall(chain, "reload", status=1)
+    ok("this port of sys-net leads to untrusted already" in done.stderr and
+       "work.conf:" in done.stderr and "cannot be reached" in done.stderr,
+       "conflicts are refused with file and line", done.stderr)
+    third.write_text(kept)
+    conf.write_text(before)
+    firewall(chain, "reload")
+    ok(not values(chain, "sys-net", "/sysqube-forward") and
+       not values(chain, "sys-firewall", "/sysqube-firewall/edge"),
+       "and all is gone with its lines")
+
+
 def test_large(chain):
     for n in (1000, 4000):
         text = "".join(f"drop 203.0.{i >> 8}.{i & 255} tcp 1000-{1000 + i}\n"
@@ -341,6 +382,7 @@ def main():
         test_refused(chain)
         test_diff_edit(chain)
         test_profiles(chain)
+        test_paths(chain)
         test_expiry(chain)
         test_large(chain)
         chain.sysqube("down")

@@ -5,17 +5,19 @@
 
 #include <stdio.h>
 #include <stdlib.h>
+#include <sys/socket.h>
 
 #include "firewallvm/monitor.h"
 #include "firewallvm/monitor_kernel.h"
 #include "lib/err.h"
-#include "lib/nl.h"
+#include "lib/privsep.h"
 #include "rules/rule_format.h"
 #include "rules/rule_parse.h"
 
 struct direct {
-    struct nl *nl;
+    struct monitor_kernel *kernel;
     struct monitor *m;
+    int fd[2]; /* the monitor's end, ours */
 };
 
 static int take(struct direct *d, const struct record *rec,
@@ -26,10 +28,12 @@ static int take(struct direct *d, const struct record *rec,
     int r = record_encode(rec, bytes);
 
     if (r == 0)
-        r = monitor_take(d->m, bytes, answer);
+        r = monitor_take(d->m, bytes);
     if (r <= 0 || want == 0)
         return r < 0 ? r : want == 0 ? 0 : -EPROTO;
-    r = record_decode(answer, &told);
+    r = privsep_recv(d->fd[1], answer, sizeof(answer));
+    if (r == 0)
+        r = record_decode(answer, &told);
     return r < 0 ? r : told.type == want ? 0 : -EPROTO;
 }
 
@@ -58,13 +62,14 @@ static int send_list(struct direct *d, const struct engine_source *s,
         .type = RECORD_BEGIN,
         .addr = s->addr,
         .policy = s->list->policy,
+        .limits = limits_default(),
         .count = (uint32_t)s->list->n,
     };
     size_t i;
     int r = take(d, &rec, 0);
 
     for (i = 0; i < s->list->n && r == 0; i++) {
-        rec = (struct record){.type = RECORD_RULE};
+        rec = (struct record){.type = RECORD_RULE, .number = (uint16_t)i};
         r = by_text(&s->list->v[i], &rec.match);
         if (r == 0)
             r = take(d, &rec, 0);
@@ -92,7 +97,7 @@ static int direct_start(struct engine *e, const struct engine_source *v,
 
     monitor_free(d->m);
     d->m = NULL;
-    r = monitor_new(&MONITOR_KERNEL_OPS, d->nl, &d->m);
+    r = monitor_new(&MONITOR_KERNEL_OPS, d->kernel, &d->m);
     if (r == 0)
         r = send_dns(d, dns, 0);
     if (r == 0)
@@ -141,13 +146,16 @@ int engine_direct(struct engine *ret)
         .set_dns = direct_dns,
     };
     struct direct *d = calloc(1, sizeof(*d));
-    int r = d ? nl_new(NETLINK_NETFILTER, 0, &d->nl) : -ENOMEM;
+    int r = d ? monitor_kernel_new(&d->kernel) : -ENOMEM;
 
-    if (r == 0)
-        r = monitor_kernel_guard(d->nl);
-    if (r < 0)
+    if (r == 0 &&
+        socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0, d->fd) < 0)
+        r = err_last();
+    if (r < 0) {
         free(d);
-    else
-        *ret = (struct engine){.verbs = &VERBS, .state = d};
-    return r;
+        return r;
+    }
+    monitor_kernel_worker(d->kernel, d->fd[0]);
+    *ret = (struct engine){.verbs = &VERBS, .state = d};
+    return 0;
 }

@@ -394,7 +394,7 @@ static uint8_t choose_icmp(struct prng *p, uint8_t family)
 
 static void choose_exts(struct prng *p, struct gen_packet *k)
 {
-    static const uint8_t odd[] = {43, 135, 139, 140, 253, 254};
+    static const uint8_t odd[] = {43, 44, 60, 135, 139, 140, 253, 254};
 
     if (prng_chance(p, 35))
         k->exts[k->n_exts++] = 0;

@@ -28,6 +28,10 @@ static const struct {
     {"plain", "Kind=qube\nNetVM=net\nQID=6\n"},
     {"shut", "Kind=qube\nNetVM=fw\nQID=7\n[Firewall]\n"},
     {"v4", "Kind=qube\nNetVM=fw\nIPv6=no\nQID=8\n[Firewall]\nRule=accept\n"},
+    {"inner", "Kind=firewallvm\nNetVM=fw\nQID=10\n[Firewall]\n"
+              "Rule=drop 192.0.2.9\nRule=accept\n"},
+    {"deep", "Kind=qube\nNetVM=inner\nQID=11\n[Firewall]\n"
+             "Rule=accept proto=tcp\nRule=accept 192.0.2.9\n"},
     {"vault", "Kind=qube\nQID=9\n"},
     {"work", "Kind=qube\nNetVM=fw\nQID=4\n[Firewall]\n"
              /* 0 */ "Rule=drop dst4=192.0.2.66/32\n"
@@ -163,8 +167,10 @@ struct said {
     const char *path, *val;
 };
 
-static const char *say(void *arg, const char *path)
+static const char *say(void *arg, const struct config_qube *fw,
+                       const char *path)
 {
+    assert_non_null(fw);
     for (const struct said *s = arg; s && s->path; s++) {
         if (!strcmp(s->path, path))
             return s->val;
@@ -248,6 +254,11 @@ static void test_answers(void **state)
         {"shut", "d.example.org", "4-policy 6-policy"},
         {"plain", "192.0.2.1:1", "4+no-firewall"},
         {"vault", "192.0.2.1:1", "4-no-netvm"},
+        /* two firewalls: what either drops is dropped */
+        {"deep", "192.0.2.1:1", "4+rule0"},
+        {"deep", "192.0.2.1:1 udp", "4-policy"},
+        {"deep", "192.0.2.9:1", "4-rule0"},
+        {"deep", "a.example.org:1", "4?rule1~0 6+rule0"},
         {"v4", "192.0.2.1:1", "4+rule0"},
         {"v4", "2001:db8::1", "6-no-address"},
     };

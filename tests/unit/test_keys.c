@@ -104,6 +104,7 @@ static const char want_net[] =
                "/qubes-vm-updateable=False\n"
                "/sysqube-behind/10.137.0.2/0000=10.137.0.4\n"
                "/sysqube-behind/10.137.0.2/0001=fd09:24ef:4179::a89:4\n"
+               "/sysqube-forward=\n"
                "/sysqube-uplink/address=192.0.2.5/24\n"
                "/sysqube-uplink/address6=2001:db8::5/64\n"
                "/sysqube-uplink/dns=192.0.2.1\n"
@@ -146,6 +147,8 @@ static const char want_fw[] =
               "/qubes-vm-type=ProxyVM\n"
               "/qubes-vm-updateable=False\n"
               "/sysqube-dns6=fd09:24ef:4179::a8b:101\n"
+              "/sysqube-firewall/edge=\n"
+              "/sysqube-firewall/inbound=\n"
               "/sysqube-vif/9.0=10.137.0.4 02:00:00:00:00:04 "
               "fd09:24ef:4179::a89:4\n"
               "/type=AppVM\n";
@@ -171,7 +174,7 @@ static void test_desired(void **state)
     struct keys_run run[N] = {[NET] = {true, true, 1, 0},
                               [FW] = {true, true, 2, 0},
                               [WORK] = {true, true, 9, 0}};
-    struct keys_world w = {&c, run, true, 5000, NULL};
+    struct keys_world w = {.cfg = &c, .run = run, .netns = true, .now_s = 5000};
 
     (void)state;
     make(&c);
@@ -189,7 +192,7 @@ static void test_variants(void **state)
     struct config c;
     struct keys_run run[N] = {
         [WORK] = {true, false, 0, 0}, [V4ONLY] = {true, true, 5, 0}};
-    struct keys_world w = {&c, run, false, 999, NULL};
+    struct keys_world w = {.cfg = &c, .run = run, .now_s = 999};
     struct keyset s = {0};
 
     (void)state;
@@ -206,17 +209,21 @@ static void test_variants(void **state)
     config_free(&c);
 }
 
-/* ---- two firewalls in a chain ---- */
+/* ---- limits, forwards, qube to qube ---- */
 
 /* net <- outer <- {inner <- {deep, deep2}, flat} */
 static const struct {
     const char *name, *text;
 } paths[] = {
-    {"deep", "Kind=qube\nNetVM=inner\nQID=10\n[Firewall]\nRule=drop\n"},
+    {"deep", "Kind=qube\nNetVM=inner\nQID=10\n[Firewall]\nRule=drop\n"
+             "Flows=100\nRate=50\nBandwidth=2M\nQuota=0\n"
+             "Forward=tcp 8080 80\nForward=udp 53 53 from 192.0.2.0/24\n"
+             "Reach=deep2 tcp 22\nReach=flat any\n"},
     {"deep2", "Kind=qube\nNetVM=inner\nIPv6=no\nQID=11\n"},
-    {"flat", "Kind=qube\nNetVM=outer\nQID=12\n[Firewall]\nRule=accept\n"},
+    {"flat", "Kind=qube\nNetVM=outer\nQID=12\n[Firewall]\nRule=accept\n"
+             "Reach=deep tcp 5000-5010\n"},
     {"inner", "Kind=firewallvm\nNetVM=outer\nQID=3\n[Firewall]\n"
-              "Rule=accept proto=tcp\n"},
+              "Rule=accept\nBurst=7\n"},
     {"net", "Kind=netvm\nIPv6=yes\nQID=1\n"},
     {"outer", "Kind=firewallvm\nNetVM=net\nQID=2\n"},
 };
@@ -246,7 +253,7 @@ static void make_paths(struct config *c)
     plan_ids_free(&ids);
 }
 
-static void rules_of(const struct keys_world *w, size_t index, const char *want)
+static void paths_of(const struct keys_world *w, size_t index, const char *want)
 {
     struct keyset s = {0};
     char out[4096] = "";
@@ -254,44 +261,80 @@ static void rules_of(const struct keys_world *w, size_t index, const char *want)
 
     assert_int_equal(keys_desired(w, index, &s), 0);
     for (size_t i = 0; i < s.n; i++) {
-        if (!strncmp(s.v[i].path, "/qubes-firewall/", 16) &&
-            strcmp(s.v[i].val, "drop") && s.v[i].val[0])
+        if (!strncmp(s.v[i].path, "/sysqube-f", 10) && s.v[i].val[0])
             n += (size_t)snprintf(out + n, sizeof(out) - n, "%s=%s\n",
-                                  s.v[i].path + 16, s.v[i].val);
+                                  s.v[i].path + 9, s.v[i].val);
     }
-    assert_string_equal(out, want);
+    if (strcmp(out, want))
+        fail_msg("%s:\n%s\nexpected:\n%s", w->cfg->qubes[index]->name, out,
+                 want);
     keyset_free(&s);
 }
 
-/* What lives behind inner has inner's list in outer, and its own in inner;
- * while inner is not active outer has nothing of either. */
-static void test_chain(void **state)
+static void test_paths(void **state)
 {
     struct config c;
-    struct keys_run run[PATHS] = {[DEEP] = {.active = true},
-                                  [FLAT] = {.active = true},
-                                  [INNER] = {.active = true},
-                                  [OUTER] = {.active = true}};
-    struct keys_world w = {&c, run, false, 0, NULL};
+    struct keys_run run[PATHS] = {0};
+    struct keys_world w = {.cfg = &c, .run = run};
+    struct keyset s = {0};
 
     (void)state;
     make_paths(&c);
-    rules_of(&w, INNER,
-             "10.137.0.10/0000=action=drop\n"
-             "fd09:24ef:4179::a89:a/0000=action=drop\n");
-    rules_of(&w, OUTER,
-             "10.137.0.10/0000=action=accept proto=tcp\n"
-             "10.137.0.12/0000=action=accept\n"
-             "10.137.0.3/0000=action=accept proto=tcp\n"
-             "fd09:24ef:4179::a89:3/0000=action=accept proto=tcp\n"
-             "fd09:24ef:4179::a89:a/0000=action=accept proto=tcp\n"
-             "fd09:24ef:4179::a89:c/0000=action=accept\n");
-    rules_of(&w, NET2, "");
-    run[INNER].active = false;
+    for (size_t i = 0; i < PATHS; i++)
+        run[i].active = i != DEEP2;
+    paths_of(&w, NET2,
+             "forward/0000=tcp 8080 10.137.0.10 80\n"
+             "forward/0001=tcp 8080 fd09:24ef:4179::a89:a 80\n"
+             "forward/0002=udp 53 10.137.0.10 53 192.0.2.0/24\n");
+    /* deep2 does not run: its edge waits; what comes from flat enters inner
+     * from its uplink */
+    paths_of(&w, INNER,
+             "firewall/10.137.0.10/limits=flows=100 rate=50 bandwidth=2097152 "
+             "quota=0\n"
+             "firewall/fd09:24ef:4179::a89:a/limits=flows=100 rate=50 "
+             "bandwidth=2097152 quota=0\n"
+             "firewall/inbound/0000=tcp 10.137.0.10 80\n"
+             "firewall/inbound/0001=tcp fd09:24ef:4179::a89:a 80\n"
+             "firewall/inbound/0002=udp 10.137.0.10 53 192.0.2.0/24\n"
+             "firewall/inbound/0003=tcp 10.137.0.10 5000-5010 "
+             "10.137.0.12/32\n"
+             "firewall/inbound/0004=tcp fd09:24ef:4179::a89:a 5000-5010 "
+             "fd09:24ef:4179::a89:c/128\n");
     run[DEEP2].active = true;
-    rules_of(&w, OUTER,
-             "10.137.0.12/0000=action=accept\n"
-             "fd09:24ef:4179::a89:c/0000=action=accept\n");
+    paths_of(&w, OUTER,
+             "firewall/10.137.0.10/limits=burst=7\n"
+             "firewall/10.137.0.11/limits=burst=7\n"
+             "firewall/10.137.0.3/limits=burst=7\n"
+             "firewall/edge/0000=10.137.0.10 10.137.0.12 any any\n"
+             "firewall/edge/0001=fd09:24ef:4179::a89:a "
+             "fd09:24ef:4179::a89:c any any\n"
+             "firewall/edge/0002=10.137.0.12 10.137.0.10 tcp 5000-5010\n"
+             "firewall/edge/0003=fd09:24ef:4179::a89:c "
+             "fd09:24ef:4179::a89:a tcp 5000-5010\n"
+             "firewall/fd09:24ef:4179::a89:3/limits=burst=7\n"
+             "firewall/fd09:24ef:4179::a89:a/limits=burst=7\n"
+             "firewall/inbound/0000=tcp 10.137.0.10 80\n"
+             "firewall/inbound/0001=tcp fd09:24ef:4179::a89:a 80\n"
+             "firewall/inbound/0002=udp 10.137.0.10 53 192.0.2.0/24\n");
+    /* what lives behind inner has inner's list in outer, and its own there */
+    assert_int_equal(keys_desired(&w, OUTER, &s), 0);
+    assert_string_equal(keyset_get(&s, "/qubes-firewall/10.137.0.10/0000"),
+                        "action=accept");
+    keyset_free(&s);
+    assert_int_equal(keys_desired(&w, INNER, &s), 0);
+    assert_string_equal(keyset_get(&s, "/qubes-firewall/10.137.0.10/0000"),
+                        "action=drop");
+    assert_string_equal(keyset_get(&s, "/sysqube-firewall/edge/0000"),
+                        "10.137.0.10 10.137.0.11 tcp 22");
+    assert_null(keyset_get(&s, "/sysqube-firewall/edge/0001"));
+    keyset_free(&s);
+    run[FLAT].active = run[DEEP].active = false;
+    paths_of(&w, NET2, "");
+    /* while inner is not active outer has nothing of what is behind it */
+    run[INNER].active = false;
+    assert_int_equal(keys_desired(&w, OUTER, &s), 0);
+    assert_null(keyset_get(&s, "/qubes-firewall/10.137.0.11"));
+    keyset_free(&s);
     config_free(&c);
 }
 
@@ -332,6 +375,8 @@ static struct keyset set_of(const char *text)
 }
 
 #define F "/qubes-firewall/10.0.0.1"
+#define L "/sysqube-firewall/10.0.0.1/limits"
+#define E "/sysqube-firewall/edge"
 
 static const struct {
     const char *old, *now, *want;
@@ -357,6 +402,26 @@ static const struct {
     {F "= " F "/policy=drop " F "1= " F "1/policy=drop",
      F "1= " F "1/policy=drop", "rm " F "/\nrm " F "\n"},
     {F "= " F "/policy=drop", F "= " F "/policy=drop", ""},
+    /* limits: a part of their source, before its rules */
+    {"", F "= " F "/policy=drop " L "=flows:9",
+     "set " L "=flows:9\nset " F "/policy=drop\nset " F "=\n"},
+    {F "= " F "/policy=drop " L "=flows:9",
+     F "= " F "/policy=drop " L "=flows:8",
+     "set " L "=flows:8\nrm " F "/\nset " F "/policy=drop\nset " F "=\n"},
+    {F "= " F "/policy=drop " L "=flows:9", F "= " F "/policy=drop",
+     "rm " L "\nrm " F "/\nset " F "/policy=drop\nset " F "=\n"},
+    {F "= " F "/policy=drop " L "=flows:9", "",
+     "rm " L "\nrm " F "/\nrm " F "\n"},
+    /* the other trees: the same, and the last record gone is told, too */
+    {E "=", E "= " E "/0000=x " E "/0001=y",
+     "set " E "/0000=x\nset " E "/0001=y\nset " E "=\n"},
+    {E "= " E "/0000=x " E "/0001=y", E "= " E "/0000=y",
+     "rm " E "/\nset " E "/0000=y\nset " E "=\n"},
+    {E "= " E "/0000=x", E "=", "rm " E "/\nset " E "=\n"},
+    {"/sysqube-forward= /sysqube-forward/0000=x",
+     "/sysqube-forward=", "rm /sysqube-forward/\nset /sysqube-forward=\n"},
+    {"/sysqube-firewall/watch=0", "/sysqube-firewall/watch=1",
+     "set /sysqube-firewall/watch=1\n"},
 };
 
 static void test_diff(void **state)
@@ -433,7 +498,7 @@ int main(void)
         cmocka_unit_test(test_expiry),          cmocka_unit_test(test_desired),
         cmocka_unit_test(test_variants),        cmocka_unit_test(test_diff),
         cmocka_unit_test(test_changed_sources), cmocka_unit_test(test_set),
-        cmocka_unit_test(test_chain),
+        cmocka_unit_test(test_paths),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);

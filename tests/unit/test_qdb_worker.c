@@ -470,6 +470,50 @@ static void test_desired_limits(void **state)
     assert_int_equal(qdb_worker_down(p->w, &rec), -ENOBUFS);
 }
 
+/* Keys of a rule list behind one that had no room: in or out? */
+static void test_cut_list(void **state)
+{
+    struct pair *p = *state;
+    static char big[QDB_VALUE_MAX + 1];
+    char path[64];
+    unsigned n = QDB_WORKER_DOM0_BYTES / (QDB_PATH_MAX + QDB_VALUE_MAX);
+
+    memset(big, 'x', QDB_VALUE_MAX);
+    for (unsigned i = 0; i < n; i++) {
+        snprintf(path, sizeof(path), "/k/%u", i);
+        set(p, path, big);
+    }
+    synced(p);
+    settle(p);
+#define A "/qubes-firewall/10.137.0.5"
+#define B "/qubes-firewall/10.137.0.50"
+    set(p, A "/policy", "drop");
+    set(p, A "/0000", big);
+    set(p, A "/0001", "action=accept"); /* there would be room */
+    set(p, B "/policy", "drop");
+    set(p, B "/0000", "action=accept");
+    set(p, A "/0002", "action=accept");
+    set(p, A, "");
+    settle(p);
+    assert_non_null(qdb_store_find(qdb_replica_store(p->rep), A "/policy"));
+    assert_null(qdb_store_find(qdb_replica_store(p->rep), A "/0000"));
+    assert_null(qdb_store_find(qdb_replica_store(p->rep), A "/0001"));
+    assert_null(qdb_store_find(qdb_replica_store(p->rep), A "/0002"));
+    assert_non_null(qdb_store_find(qdb_replica_store(p->rep), A));
+    assert_non_null(qdb_store_find(qdb_replica_store(p->rep), B "/0000"));
+    /* written again, shorter: whole */
+    rm(p, A "/");
+    set(p, A "/policy", "drop");
+    set(p, A "/0000", "action=drop");
+    set(p, A "/0001", "action=accept");
+    set(p, A, "");
+    settle(p);
+    assert_non_null(qdb_store_find(qdb_replica_store(p->rep), A "/0000"));
+    assert_non_null(qdb_store_find(qdb_replica_store(p->rep), A "/0001"));
+#undef A
+#undef B
+}
+
 static void test_quit(void **state)
 {
     struct pair *p = *state;
@@ -498,6 +542,7 @@ int main(void)
         T(test_rate),
         T(test_up_rate),
         T(test_desired_limits),
+        T(test_cut_list),
         T(test_quit),
     };
 

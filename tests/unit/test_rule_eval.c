@@ -372,11 +372,74 @@ static void test_no_resolver(void **state)
     assert_false(rule_matches(&rule.m, &none, &p));
 }
 
+/* Set 1 is 1.1.1.1 and fd00::1, set 2 is empty. */
+static bool fake_has(void *arg, unsigned set, const struct ipaddr *a)
+{
+    static const struct ipaddr four = {AF_INET, {1, 1, 1, 1}},
+                               six = {AF_INET6, {0xfd, [15] = 1}};
+
+    assert_null(arg);
+    assert_int_not_equal(set, 0);
+    return set == 1 && (ipaddr_eq(a, &four) || ipaddr_eq(a, &six));
+}
+
+static void test_names(void **state)
+{
+    static const struct {
+        const char *rule; /* before action=accept dst4 or dst6 of all */
+        uint16_t set;
+        const char *dst;
+        enum fw_action want;
+        size_t index;
+    } rows[] = {
+        {"action=accept dsthost=x.y", 1, "1.1.1.1", FW_ACCEPT, 0},
+        {"action=accept dsthost=x.y", 1, "1.1.1.2", FW_ACCEPT, 1},
+        {"action=accept dsthost=x.y", 2, "1.1.1.1", FW_ACCEPT, 1},
+        {"action=accept dsthost=x.y", 0, "1.1.1.1", FW_ACCEPT, 1},
+        {"action=drop dsthost=x.y", 1, "1.1.1.1", FW_DROP, 0},
+        {"action=drop dsthost=x.y", 1, "1.1.1.2", FW_ACCEPT, 1},
+        {"action=drop dsthost=x.y", 1, "fd00::1", FW_DROP, 0},
+        {"action=drop dsthost=x.y", 1, "fd00::2", FW_ACCEPT, 1},
+        {"action=drop dsthost=x.y", 2, "1.1.1.1", FW_ACCEPT, 1},
+        {"action=drop dsthost=x.y", 0, "1.1.1.2", FW_DROP, 0},
+        {"action=drop dsthost=x.y proto=udp", 1, "1.1.1.1", FW_ACCEPT, 1},
+        /* not known: shut for all, not for its protocol only */
+        {"action=drop dsthost=x.y proto=udp", 0, "1.1.1.1", FW_DROP, 0},
+        {"action=drop dsthost=x.y dstports=80", 1, "1.1.1.1", FW_DROP, 0},
+        {"action=drop dsthost=x.y dstports=81", 1, "1.1.1.1", FW_ACCEPT, 1},
+        {"action=accept dsthost=*.x.y", 1, "1.1.1.1", FW_ACCEPT, 0},
+    };
+    struct fw_names names = {.has = fake_has};
+    struct fw_dns dns = {0};
+    struct fw_rule rule;
+    size_t i, at;
+
+    (void)state;
+    for (i = 0; i < ARRAY_LEN(rows); i++) {
+        struct fw_match v[2] = {{0}, {.action = FW_ACCEPT}};
+        struct fw_packet p = {.l4proto = TCP, .dport = 80};
+        enum fw_action got, without;
+
+        assert_int_equal(rule_parse_qdb(text_of(rows[i].rule), &rule, NULL), 0);
+        v[0] = rule.m;
+        v[0].name_set = rows[i].set;
+        assert_int_equal(ipaddr_parse(text_of(rows[i].dst), &p.dst), 0);
+        got = rule_eval_names(v, 2, FW_DROP, &dns, &names, &p, &at);
+        if (got != rows[i].want || at != rows[i].index)
+            fail_msg("row %zu: verdict %d by %zu", i, got, at);
+        /* Without the names every name is unknown. */
+        without = rule_eval(v, 2, FW_DROP, &dns, &p, &at);
+        assert_int_equal(without, v[0].action);
+        assert_int_equal(at, v[0].action == FW_DROP ? 0 : 1);
+    }
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_rows),
         cmocka_unit_test(test_no_resolver),
+        cmocka_unit_test(test_names),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -436,6 +436,36 @@ static void test_unlink(void **state)
     rig_free(&g);
 }
 
+/* vhci's sender may let an unlink overtake its victim: the kernel has the
+ * request back when it comes. */
+static void test_unlink_early(void **state)
+{
+    struct rig g = rig_new(NULL);
+    struct cur in;
+
+    (void)state;
+    for (uint32_t i = 0; i < 100; i++) {
+        assert_int_equal(cmd_unlink(&g, 1000 + i, i), USB_ANSWER);
+        in = cur_of(g.rep.r[0].head, USBIP_HEADER_BYTES);
+        assert_int_equal(usbip_pdu_decode(&in, USBIP_FROM_SERVER, &g.got), 0);
+        assert_int_equal(g.got.seqnum, 1000 + i);
+        assert_int_equal(g.got.status, -ECONNRESET);
+    }
+    for (uint32_t i = 0; i < 100; i++)
+        assert_int_equal(cmd_ep(&g, i, i % 2 ? 0x81 : 0x82, 64), USB_DROP);
+    assert_int_equal(usb_client_flight(g.client, BULK), 0);
+    /* once; then the number is free */
+    assert_int_equal(cmd_ep(&g, 7, 0x81, 64), USB_PASS);
+    assert_int_equal(ret(&g, BULK, 7, 0, 0), USB_PASS);
+    /* an unlink that was too late, seen by its status, is none of them */
+    assert_int_equal(cmd_unlink(&g, 2000, 7), USB_ANSWER);
+    in = cur_of(g.rep.r[0].head, USBIP_HEADER_BYTES);
+    assert_int_equal(usbip_pdu_decode(&in, USBIP_FROM_SERVER, &g.got), 0);
+    assert_int_equal(g.got.status, 0);
+    assert_int_equal(cmd_ep(&g, 7, 0x81, 64), USB_PASS);
+    rig_free(&g);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -448,6 +478,7 @@ int main(void)
         cmocka_unit_test(test_descriptors),
         cmocka_unit_test(test_state_follows),
         cmocka_unit_test(test_unlink),
+        cmocka_unit_test(test_unlink_early),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);

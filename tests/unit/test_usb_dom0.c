@@ -97,7 +97,7 @@ static void lend(const char *id)
 static void plug(const char *id, const char *desc, const char *codes,
                  const char *map)
 {
-    char tree[QDB_REC_PATH];
+    char tree[QDB_REC_PATH], num[8];
 
     devs[dev_of(id)].gen = ++generation;
     devs[dev_of(id)].plugged = true;
@@ -105,6 +105,9 @@ static void plug(const char *id, const char *desc, const char *codes,
     up(tree, "desc", desc);
     up(tree, "usb-ver", "2");
     up(tree, "interfaces", codes);
+    snprintf(num, sizeof(num), "%u", generation % 127);
+    up(tree, "devnum", num);
+    up("/sysqube-status/usb-num/", id, num);
     up("/sysqube-status/usb-if/", id, map);
     lend(id);
 }
@@ -118,6 +121,8 @@ static void unplug(const char *id)
     up(tree, "desc", NULL);
     up(tree, "usb-ver", NULL);
     up(tree, "interfaces", NULL);
+    up(tree, "devnum", NULL);
+    up("/sysqube-status/usb-num/", id, NULL);
     up("/sysqube-status/usb-if/", id, NULL);
     up("/sysqube-status/usb-dev/", id, NULL);
     up("/sysqube-status/usb-export/", id, NULL);
@@ -148,6 +153,9 @@ static void play_boot(void)
     plug("2-2", "0627:0001 QEMU QEMU\\x20USB\\x20Keyboard 68284",
          ":030101:080650:", "0:030101 1:080650");
     plug("2-3", "nonsense", ":080650:", "0:080650");
+    plug("2-4", "0000:0001 Bad Bad 0", ":080650:", "0:080650");
+    up("/sysqube-status/usb-dev/", "2-4", NULL);
+    up("/sysqube-status/usb-export/", "2-4", "failed it does not answer");
 }
 
 static void play_grant(const char *id, bool there)
@@ -331,13 +339,16 @@ static void write_config(void)
 
 static int set_up(void **state)
 {
-    static const struct platform_ops *const bodies[] = {&platform_fake, NULL};
+    static struct platform_ops patient;
+    static const struct platform_ops *const bodies[] = {&patient, NULL};
     struct control_handler h;
     struct manager_error err = {0};
     struct problems p = {0};
     char path[256];
 
     (void)state;
+    patient = platform_fake; /* how long a boot takes is not tested here */
+    patient.boot_ms = patient.ready_ms = 30000;
     fake = (struct fake){0};
     env = calloc(1, sizeof(*env));
     snprintf(env->dir, sizeof(env->dir), "/tmp/sq-usb-XXXXXX");
@@ -444,7 +455,7 @@ static bool stick_free(void)
 static bool all_known(void)
 {
     return manager_status(env->s.m, (size_t)manager_find(env->s.m, "usb"),
-                          "/sysqube-status/usb-export/2-3");
+                          "/sysqube-status/usb-export/2-4");
 }
 
 static void signal_usbvm(int signo)
@@ -514,6 +525,8 @@ static void test_refusals(void **state)
     HAS(Q("attach", "work", "qemu"), "'qemu' fits several: usb:2-1, usb:2-2");
     HAS(Q("attach", "usb", "usb:2-1"), "a qube of kind usbvm takes no");
     HAS(Q("attach", "work", "usb:2-3"), "in a malformed way");
+    HAS(Q("attach", "work", "usb:2-4"),
+        "usb cannot lend usb:2-4: it does not answer");
     HAS(Q("attach", "nobody", "usb:2-1"), "there is no qube of this name");
     a = ask("{\"op\":\"usb-attach\",\"qube\":\"work\",\"device\":\"usb:2-1\","
             "\"words\":[\"interfaces=3\"]}");
@@ -646,6 +659,60 @@ static void test_worker_dies(void **state)
     assert_int_equal(keys("usb", GRANT), 1);
 }
 
+/* A device that is required is waited for, then the qube is started. */
+static void test_required(void **state)
+{
+    const char *a;
+
+    (void)state;
+    put_qube("work", "Kind=qube\nQID=2\n[USB]\nAssign=required 46f4:0001\n");
+    a = ask("{\"op\":\"up\",\"names\":[\"work\"]}");
+    HAS(a, "\"step\":\"find its required USB devices\"");
+    HAS(a, "no free USB device fits the line ");
+    HAS(a, "work.conf:6");
+    assert_int_equal(fake.alive, 0);
+    a = ask("{\"op\":\"up\",\"names\":[\"work\",\"usb\"]}");
+    HAS(a, "\"warnings\":[]");
+    assert_true(stick_attached()); /* ready means that it has it */
+    a = ask("{\"op\":\"status\"}");
+    HAS(a, "\"waiting_for\":null");
+    HAS(Q("detach", "work", "usb:2-1"), "{\"ok\"");
+    a = ask("{\"op\":\"status\"}");
+    HAS(a, "a USB device that it requires is not attached");
+}
+
+/* What two may have is asked, and answered by a command. */
+static void test_questions(void **state)
+{
+    const char *a;
+
+    (void)state;
+    put_qube("work", "Kind=qube\nQID=2\n[USB]\nAssign=auto 46f4:0001\n");
+    put_qube("other", "Kind=qube\nQID=3\n[USB]\nAssign=auto 46f4:0001\n");
+    HAS(ask("{\"op\":\"up\",\"names\":[\"usb\",\"work\",\"other\"]}"),
+        "{\"ok\"");
+    wait_for(all_known);
+    /* the first that is up may have it already: then only one is assigned */
+    if (att("2-1"))
+        HAS(ask("{\"op\":\"usb-detach\",\"device\":\"usb:2-1\"}"), "{\"ok\"");
+    a = ask("{\"op\":\"usb-list\"}");
+    HAS(a, "\"state\":\"question\"");
+    a = ask("{\"op\":\"usb-info\",\"device\":\"usb:2-1\"}");
+    HAS(a, "\"qube\":\"other\",\"mode\":\"auto\"");
+    HAS(a, "\"qube\":\"work\",\"mode\":\"auto\"");
+    HAS(Q("attach", "other", "usb:2-1"), "{\"ok\"");
+    assert_string_equal(att("2-1")->qube, "other");
+    HAS(Q("detach", "other", "usb:2-1"), "{\"ok\"");
+    HAS(ask("{\"op\":\"usb-deny\",\"qube\":\"other\",\"words\":[\"Storage\"]}"),
+        "{\"ok\"");
+    /* it was detached by hand from one of them only, or from both */
+    HAS(ask("{\"op\":\"usb-assign\",\"qube\":\"work\",\"words\":[\"auto\","
+            "\"46f4:0001\"]}"),
+        "{\"ok\"");
+    wait_for(stick_attached);
+    assert_string_equal(att("2-1")->qube, "work");
+}
+
 #define W(op, words)                                                           \
     ask("{\"op\":\"usb-" op "\",\"qube\":\"work\",\"words\":[" words "]}")
 
@@ -701,6 +768,7 @@ int main(int argc, char **argv)
         TEST(test_no_vhci),           TEST(test_parts),
         TEST(test_assigned),          TEST(test_deaths),
         TEST(test_worker_dies),       TEST(test_policy_commands),
+        TEST(test_required),          TEST(test_questions),
     };
 
     (void)argc;

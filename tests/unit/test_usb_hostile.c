@@ -226,9 +226,29 @@ static void test_all(void **state)
     globfree(&g);
 }
 
+/* Every reason that can stand in a log is explained. */
+static void test_documented(void **state)
+{
+    static uint8_t raw[65536];
+    size_t n = rawfile_read("docs/protocol-usb.md", raw, sizeof(raw) - 1);
+
+    (void)state;
+    assert_true(n > 0);
+    for (int r = USB_REASON_NONE + 1; r < USB_REASON_COUNT; r++) {
+        char quoted[64];
+        (void)snprintf(quoted, sizeof(quoted), "`%s`",
+                       usb_reason_name((enum usb_reason)r));
+        if (!strstr((const char *)raw, quoted))
+            fail_msg("docs/protocol-usb.md has no %s", quoted);
+    }
+}
+
 int main(void)
 {
-    const struct CMUnitTest tests[] = {cmocka_unit_test(test_all)};
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(test_all),
+        cmocka_unit_test(test_documented),
+    };
 
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

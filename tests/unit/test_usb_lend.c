@@ -14,6 +14,7 @@
 
 #include "lib/mem.h"
 #include "usbvm/backend/lend.h"
+#include "usbvm/protocol/usb_check.h"
 
 #define FIRST_GEN 100
 #define JOBS 4096
@@ -172,6 +173,7 @@ static void test_plug(void **s)
     plugged(&w);
     assert_string_equal(export_key(&w), "idle");
     assert_string_equal(w.key[0][LEND_KEY_IF], "0:080650 1:030101");
+    assert_string_equal(w.key[0][LEND_KEY_NUM], "5");
     assert_string_equal(
         w.key[0][LEND_KEY_DEV],
         "gen=100 speed=3 hash="
@@ -277,6 +279,29 @@ static void test_wrong_grant(void **s)
         assert_string_equal(export_key(&w), rows[i].text);
         lend_free(w.l);
     }
+}
+
+/* What a person reads, and what of a record is not believed. */
+static void test_record(void **s)
+{
+    struct usb_export_rec rec = {
+        .kind = EXPORT_STATE,
+        .state = EXPORT_FAILED,
+        .why = EXPORT_WHY_PROTOCOL,
+        .broken = USB_REASON_SETUP_LENGTH,
+    };
+    char text[USB_GRANT_TEXT_MAX];
+
+    (void)s;
+    assert_int_equal(export_msg_check(&rec, sizeof(rec)), 0);
+    assert_string_equal(export_msg_status(&rec, text),
+                        "failed the qube broke the protocol: setup-length");
+    rec.broken = USB_REASON_COUNT;
+    assert_int_equal(export_msg_check(&rec, sizeof(rec)), -EBADMSG);
+    rec.broken = 0;
+    assert_int_equal(export_msg_check(&rec, sizeof(rec) - 1), -EBADMSG);
+    rec.why = EXPORT_WHY_MAX;
+    assert_int_equal(export_msg_check(&rec, sizeof(rec)), -EBADMSG);
 }
 
 /* The qube or a crash ends it: no second try until the grant changes. */
@@ -509,6 +534,7 @@ int main(void)
         cmocka_unit_test(test_regrant),
         cmocka_unit_test(test_changed_by_reset),
         cmocka_unit_test(test_wrong_grant),
+        cmocka_unit_test(test_record),
         cmocka_unit_test(test_export_ends),
         cmocka_unit_test(test_unplug_while_lent),
         cmocka_unit_test(test_probe_fails),

@@ -65,7 +65,7 @@ struct world {
     struct urb urb[URBS];
     struct job job[URBS];
     uint32_t next_seqnum, next_order, last_order;
-    unsigned submitted, ended, unlinked, too_late;
+    unsigned submitted, ended, unlinked, too_late, overtaken;
 };
 
 static uint32_t rnd(struct world *w, uint32_t below)
@@ -176,13 +176,28 @@ static void kernel_sends(struct world *w, const struct usbip_pdu *pdu,
     case USB_ANSWER:
         kernel_replies(w, &rep);
         break;
-    case USB_DROP:
+    case USB_DROP: /* its unlink was before it */
+        w->overtaken++;
+        break;
     case USB_KEEP:
     case USB_WAIT:
     case USB_CLOSE:
         fail_msg("own kernel refused: %s",
                  usb_reason_name(usb_client_reason(w->client)));
     }
+}
+
+static void kernel_unlinks_one(struct world *w, struct urb *u)
+{
+    u->unlinking = true;
+    u->unlink_seqnum = w->next_seqnum++;
+    const struct usbip_pdu p = {
+        .command = USBIP_CMD_UNLINK,
+        .seqnum = u->unlink_seqnum,
+        .devid = DEVID,
+        .victim = u->seqnum,
+    };
+    kernel_sends(w, &p, NULL, 0);
 }
 
 static const uint8_t SETUPS[][8] = {
@@ -239,6 +254,8 @@ static void kernel_submits(struct world *w)
     p.submit.packets = u->packets;
     p.submit.flags = rnd(w, 0x1000);
     w->submitted++;
+    if (rnd(w, 50) == 0) /* between vhci's queues: its unlink goes first */
+        kernel_unlinks_one(w, u);
     kernel_sends(w, &p, iso, (uint32_t)u->packets);
 }
 
@@ -246,17 +263,8 @@ static void kernel_unlinks(struct world *w)
 {
     struct urb *u = &w->urb[rnd(w, URBS)];
 
-    if (!u->used || u->unlinking)
-        return;
-    u->unlinking = true;
-    u->unlink_seqnum = w->next_seqnum++;
-    const struct usbip_pdu p = {
-        .command = USBIP_CMD_UNLINK,
-        .seqnum = u->unlink_seqnum,
-        .devid = DEVID,
-        .victim = u->seqnum,
-    };
-    kernel_sends(w, &p, NULL, 0);
+    if (u->used && !u->unlinking)
+        kernel_unlinks_one(w, u);
 }
 
 /* ---- the USBVM ---- */
@@ -465,7 +473,8 @@ static void run(uint64_t seed)
         assert_int_equal(usb_server_flight(w.server, (enum usb_channel)i), 0);
         assert_int_equal(usb_client_flight(w.client, (enum usb_channel)i), 0);
     }
-    assert_true(w.submitted > 1000 && w.unlinked > 0 && w.too_late > 0);
+    assert_true(w.submitted > 1000 && w.unlinked > 0 && w.too_late > 0 &&
+                w.overtaken > 0);
     usb_client_free(w.client);
     usb_server_free(w.server);
     usb_snapshot_free(w.near);

@@ -179,6 +179,12 @@ static void plug(struct sim *s, int u, int k, int kind)
     s->port[u][k].plugged = true;
 }
 
+static void unplug(struct sim *s, int u, int k)
+{
+    s->port[u][k].plugged = false;
+    s->port[u][k].export = NONE;
+}
+
 /* Everybody does what the keys say, one step. A device that is no longer
  * granted is reset first, then idle. */
 static void obey_usbvm(struct sim *s, int u)
@@ -340,6 +346,33 @@ static void test_export_must_end(void **state)
     assert_null(at(s, 0, 0));
 }
 
+/* A qube has as many devices as its sysqube-usb takes. */
+static void test_many(void **state)
+{
+    static struct usb_fact_dev d[USB_PLAN_QUBE_MAX + 1];
+    struct sim *s = *state;
+    struct usb_want all = {0};
+    struct usb_answer a;
+
+    plug(s, 0, 0, 0);
+    gather(s);
+    for (size_t i = 0; i < ARRAY_LEN(d); i++) {
+        d[i] = s->d[0];
+        d[i].d.port.bus = (uint8_t)(2 + i);
+    }
+    s->facts.devs = d;
+    s->facts.n_devs = ARRAY_LEN(d);
+    for (size_t i = 0; i < USB_PLAN_QUBE_MAX; i++)
+        assert_int_equal(usb_plan_attach(s->plan, &s->facts, 0, i, &all, &a),
+                         USB_OK);
+    assert_int_equal(
+        usb_plan_attach(s->plan, &s->facts, 0, USB_PLAN_QUBE_MAX, &all, &a),
+        USB_FULL);
+    assert_int_equal(
+        usb_plan_attach(s->plan, &s->facts, 1, USB_PLAN_QUBE_MAX, &all, &a),
+        USB_OK);
+}
+
 /* What is not identified, or not said to be idle, is not granted. */
 static void test_idle_first(void **state)
 {
@@ -379,6 +412,27 @@ static void test_unplug_while_closing(void **state)
     s->port[0][0].export = NONE;
     step(s);
     assert_null(at(s, 0, 0));
+}
+
+/* Nobody describes it for a moment, but it is lent: it stays. */
+static void test_undescribed(void **state)
+{
+    struct sim *s = *state;
+    struct usb_answer a;
+
+    plug(s, 0, 0, 0);
+    assert_int_equal(attach(s, 0, 0, 0, 0, &a), USB_OK);
+    obey(s);
+    step(s);
+    s->port[0][0].plugged = false;
+    assert_false(step(s));
+    s->port[0][0].plugged = true; /* not in full yet */
+    s->port[0][0].f.known = false;
+    s->port[0][0].f.d.ifaces.n = 0;
+    assert_false(step(s));
+    policy(s, 0, "Deny=Storage\n");
+    assert_true(step(s)); /* as last seen */
+    assert_int_equal(at(s, 0, 0)->end, USB_END_DENIED);
 }
 
 /* Both sides must say attached, and go on saying it. */
@@ -476,6 +530,7 @@ static void test_ends(void **state)
         struct usb_answer a;
         struct sim *s;
 
+        (void)tear_down(state);
         (void)set_up(state);
         s = *state;
         plug(s, 0, 0, 0);
@@ -493,7 +548,7 @@ static void test_ends(void **state)
             power(s, CLIENTS, false);
             break;
         case 2:
-            s->port[0][0].plugged = false;
+            unplug(s, 0, 0);
             break;
         case 3:
             s->port[0][0].f.dev.gen++;
@@ -523,10 +578,7 @@ static void test_ends(void **state)
         if (att->end != want[i] || att->state != USB_ATT_CLOSING)
             fail_msg("row %zu: %d %s", i, att->end, att->why);
         assert_true(att->why[0] != '\0');
-        (void)tear_down(state);
     }
-    *state = NULL;
-    (void)set_up(state);
 }
 
 /* A replug at the same port attaches what is assigned; what changed does
@@ -546,7 +598,7 @@ static void test_replug(void **state)
     obey(s);
     step(s);
     for (int k = 0; k < 2; k++)
-        s->port[0][k].plugged = false;
+        unplug(s, 0, k);
     step(s);
     obey(s);
     obey(s);
@@ -558,7 +610,7 @@ static void test_replug(void **state)
     assert_non_null(at(s, 0, 0));
     assert_true(at(s, 0, 0)->by_itself);
     assert_null(at(s, 0, 1));
-    s->port[0][0].plugged = false;
+    unplug(s, 0, 0);
     step(s);
     obey(s);
     obey(s);
@@ -777,7 +829,14 @@ static void check_live(const struct sim *s, const struct usb_att *a)
     assert_true(r.allowed);
     if (dark && (!d || !d->known))
         return;
-    assert_non_null(d);
+    if (!d || !d->known) { /* still lent, it is said */
+        struct usb_link_state l;
+
+        assert_int_equal(
+            s->facts.export(s->facts.arg, a->backend, &a->port, &l), 0);
+        assert_true(l.link == USB_LINK_WAITING || l.link == USB_LINK_ATTACHED);
+        return;
+    }
     assert_int_equal(d->dev.gen, a->dev.gen);
     assert_memory_equal(d->dev.hash, a->dev.hash, sizeof(a->dev.hash));
     usb_policy_rule(q->policy, &d->d, &a->want, &r);
@@ -828,6 +887,8 @@ static void act(struct sim *s, unsigned *seed)
         break;
     case 1:
         s->port[u][k].plugged = false;
+        if (rnd(seed, 3))
+            s->port[u][k].export = NONE;
         break;
     case 2:
         s->port[u][k].f.dev.hash[1]++;
@@ -929,13 +990,22 @@ int main(void)
 {
 #define STORY(f) cmocka_unit_test_setup_teardown(f, set_up, tear_down)
     const struct CMUnitTest tests[] = {
-        STORY(test_attach_detach), STORY(test_export_must_end),
-        STORY(test_idle_first),    STORY(test_unplug_while_closing),
-        STORY(test_both_sides),    STORY(test_unseen),
-        STORY(test_refusals),      STORY(test_ends),
-        STORY(test_replug),        STORY(test_detached_stays_detached),
-        STORY(test_retry),         STORY(test_questions),
-        STORY(test_required),      STORY(test_linger),
+        STORY(test_attach_detach),
+        STORY(test_export_must_end),
+        STORY(test_idle_first),
+        STORY(test_many),
+        STORY(test_unplug_while_closing),
+        STORY(test_undescribed),
+        STORY(test_both_sides),
+        STORY(test_unseen),
+        STORY(test_refusals),
+        STORY(test_ends),
+        STORY(test_replug),
+        STORY(test_detached_stays_detached),
+        STORY(test_retry),
+        STORY(test_questions),
+        STORY(test_required),
+        STORY(test_linger),
         STORY(test_random),
     };
 

@@ -12,7 +12,7 @@
 #include <string.h>
 
 #include "dom0/config.h"
-#include "dom0/usb_section.h"
+#include "dom0/section_lines.h"
 #include "dom0/plan.h"
 #include "lib/err.h"
 #include "lib/mem.h"
@@ -353,16 +353,17 @@ static void test_section(void **state)
         char *out = NULL;
         size_t len = 0;
 
-        assert_int_equal(usb_section_edit(text_of(ROWS[i].file), ROWS[i].drop,
-                                          2, ROWS[i].add, &out, &len),
+        assert_int_equal(section_lines_edit(text_of(ROWS[i].file), "[USB]",
+                                            ROWS[i].drop, 2, ROWS[i].add, &out,
+                                            &len),
                          0);
         assert_string_equal(out, ROWS[i].want);
         assert_int_equal(len, strlen(out));
         free(out);
     }
-    assert_true(text_eq(usb_section_line(text_of("a\n  b \r\nc"), 2), "b"));
-    assert_true(text_eq(usb_section_line(text_of("a\nb\nc"), 3), "c"));
-    assert_int_equal(usb_section_line(text_of("a\n"), 2).len, 0);
+    assert_true(text_eq(section_lines_get(text_of("a\n  b \r\nc"), 2), "b"));
+    assert_true(text_eq(section_lines_get(text_of("a\nb\nc"), 3), "c"));
+    assert_int_equal(section_lines_get(text_of("a\n"), 2).len, 0);
 }
 
 static void test_same_words(void **state)

@@ -5,6 +5,7 @@
 #include <stdarg.h>
 #include <stddef.h>
 #include <stdint.h>
+#include <pthread.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -71,6 +72,44 @@ static void test_no_server(void **state)
     assert_int_equal(vchan_server_new(&f->server_addr, 4096, &f->server), 0);
     vchan_free(STEAL(f->server));
     assert_int_equal(vchan_client_new(&f->client_addr, &f->client), -EAGAIN);
+}
+
+static void *make_later(void *arg)
+{
+    struct fixture *f = arg;
+
+    usleep(20000);
+    assert_int_equal(vchan_server_new(&f->server_addr, 4096, &f->server), 0);
+    return NULL;
+}
+
+static void test_wait(void **state)
+{
+    struct fixture *f = *state;
+    struct vchan_addr no_dir = f->client_addr;
+    pthread_t t;
+
+    assert_int_equal(vchan_client_wait(&f->client_addr, 1, &f->client),
+                     -ETIMEDOUT);
+    no_dir.dir = "/nonexistent";
+    assert_int_equal(vchan_client_wait(&no_dir, 1, &f->client), -ENOENT);
+    assert_int_equal(pthread_create(&t, NULL, make_later, f), 0);
+    assert_int_equal(vchan_client_wait(&f->client_addr, 60000, &f->client), 0);
+    pthread_join(t, NULL);
+    assert_int_equal(vchan_state(f->client), VCHAN_CONNECTED);
+}
+
+static void test_forget(void **state)
+{
+    struct fixture *f = *state;
+    char path[128];
+
+    assert_int_equal(vchan_server_forget(&f->server_addr), 0);
+    assert_int_equal(vchan_server_new(&f->server_addr, 4096, &f->server), 0);
+    snprintf(path, sizeof(path), "%s/0.111.sock", f->dir);
+    assert_int_equal(access(path, F_OK), 0);
+    assert_int_equal(vchan_server_forget(&f->server_addr), 0);
+    assert_int_equal(access(path, F_OK), -1);
 }
 
 static void test_bad_address(void **state)
@@ -195,6 +234,8 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test_setup_teardown(test_no_server, setup, teardown),
+        cmocka_unit_test_setup_teardown(test_wait, setup, teardown),
+        cmocka_unit_test_setup_teardown(test_forget, setup, teardown),
         cmocka_unit_test_setup_teardown(test_bad_address, setup, teardown),
         cmocka_unit_test_setup_teardown(test_both_ways, setup, teardown),
         cmocka_unit_test_setup_teardown(test_full_and_events, setup, teardown),

@@ -12,6 +12,9 @@
 #include <unistd.h>
 #include <cmocka.h>
 
+#include <errno.h>
+#include <fcntl.h>
+#include <stdbool.h>
 #include <libxenvchan.h>
 #include <xenevtchn.h>
 #include <xenstore.h>
@@ -33,6 +36,7 @@ static struct {
     char path[64];
     size_t ring_bytes, write_bytes;
     bool no_domid, no_keys;
+    int watch_fd, rm_errno;
 } fake;
 
 struct libxenvchan *libxenvchan_server_init(struct xentoollog_logger *logger,
@@ -148,6 +152,41 @@ void *xs_read(struct xs_handle *h, xs_transaction_t t, const char *path,
         assert_string_equal(path,
                             "/local/domain/0/data/vchan/9/111/event-channel");
     return strdup(domid ? "9" : "33");
+}
+
+bool xs_watch(struct xs_handle *h, const char *path, const char *token)
+{
+    (void)h;
+    assert_string_equal(path, "/local/domain/0/data/vchan/9/111/event-channel");
+    assert_string_equal(token, "server");
+    return true;
+}
+
+int xs_fileno(struct xs_handle *h)
+{
+    (void)h;
+    return fake.watch_fd;
+}
+
+/* The keys are there from the first event on. */
+char **xs_check_watch(struct xs_handle *h)
+{
+    char byte;
+
+    (void)h;
+    if (read(fake.watch_fd, &byte, 1) != 1)
+        return NULL;
+    fake.no_keys = false;
+    return malloc(1);
+}
+
+bool xs_rm(struct xs_handle *h, xs_transaction_t t, const char *path)
+{
+    (void)h;
+    (void)t;
+    strcpy(fake.path, path);
+    errno = fake.rm_errno;
+    return fake.rm_errno == 0;
 }
 
 static struct vchan *server(void)
@@ -326,13 +365,56 @@ static void test_gathered(void **state)
     vchan_free(v);
 }
 
+/* A watch that fires makes the client look again: it finds the keys, and
+ * goes on to the devices, which are not there on this machine. */
+static void test_wait(void **state)
+{
+    const struct vchan_addr addr = {.body = VCHAN_XEN, .peer = 0, .port = 111};
+    struct vchan *v = NULL;
+    int p[2];
+
+    (void)state;
+    assert_int_equal(pipe2(p, O_NONBLOCK | O_CLOEXEC), 0);
+    fake.watch_fd = p[0];
+    fake.no_keys = true;
+    assert_int_equal(vchan_client_wait(&addr, 1, &v), -ETIMEDOUT);
+    assert_true(fake.no_keys);
+    assert_int_equal(write(p[1], "x", 1), 1);
+    (void)vchan_client_wait(&addr, 1000, &v);
+    assert_false(fake.no_keys);
+    assert_null(v);
+    fake.no_domid = true;
+    assert_int_equal(vchan_client_wait(&addr, 1, &v), -ENOENT);
+    close(p[0]);
+    close(p[1]);
+}
+
+static void test_forget(void **state)
+{
+    const struct vchan_addr addr = {.body = VCHAN_XEN, .peer = 7, .port = 2001};
+
+    (void)state;
+    assert_int_equal(vchan_server_forget(&addr), 0);
+    assert_string_equal(fake.path, "data/vchan/7/2001");
+    fake.rm_errno = ENOENT;
+    assert_int_equal(vchan_server_forget(&addr), 0);
+    fake.rm_errno = EACCES;
+    assert_int_equal(vchan_server_forget(&addr), -EACCES);
+}
+
 int main(void)
 {
 #define T(f) cmocka_unit_test_setup_teardown(f, setup, teardown)
     const struct CMUnitTest tests[] = {
-        T(test_server),   T(test_indexes),           T(test_closed),
-        T(test_client),   T(test_ready_never_waits), T(test_rings),
+        T(test_server),
+        T(test_indexes),
+        T(test_closed),
+        T(test_client),
+        T(test_ready_never_waits),
+        T(test_rings),
         T(test_gathered),
+        T(test_wait),
+        T(test_forget),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);

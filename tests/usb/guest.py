@@ -102,9 +102,9 @@ def make(build, programs, script):
             copy(os.path.realpath(lib), root, lib)
     for path in glob.glob(os.path.join(HERE, "guest", "*")):
         copy(path, root, "/" + os.path.basename(path))
-    corpus = os.path.join(TOP, "tests", "usb", "corpus")
-    if os.path.isdir(corpus):
-        shutil.copytree(corpus, root + "/corpus")
+    for name in ("usbip", "usbdev"):
+        shutil.copytree(os.path.join(TOP, "tests/golden", name),
+                        f"{root}/tests/golden/{name}")
     with open(root + "/script", "w", encoding="ascii") as file:
         file.write(script)
     initrd = os.path.join(folder, "initrd")

@@ -11,7 +11,7 @@ import guest
 BUILD = os.environ.get("BUILD", os.path.join(guest.TOP, "build"))
 LIMIT_S = 1500
 PROGRAMS = """tool/testusb tool/usbwire tool/usbperf tool/qdbdom0
-    bin/usb-broker bin/usb-probe bin/usb-export bin/usb-import
+    tool/usb_hostile bin/usb-broker bin/usb-probe bin/usb-export bin/usb-import
     bin/sysqube-usb bin/qdbd bin/qdb bin/sysqube-qdb""".split()
 SCENES = {
     # the harness and the kernel's own USB/IP, which ours is held against
@@ -24,6 +24,8 @@ SCENES = {
     "devices": ". /ours.sh\n. /devices.sh\n",
     # what a grant lets through
     "grants": ". /ours.sh\n. /grants.sh\n",
+    # a hostile qube against usb-export, a hostile USBVM against usb-import
+    "hostile": ". /ours.sh\n. /hostile.sh\n",
 }
 
 

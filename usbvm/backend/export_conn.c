@@ -58,6 +58,7 @@ struct export_conn {
     struct usb_end_item hello;
     bool attached;
     bool ended;
+    enum usb_reason broken; /* the rule that ended it */
     uint64_t in, out, completions, seen_completions;
     struct usb_latency latency;
 };
@@ -424,9 +425,10 @@ static void on_closed(int err, void *arg)
     struct chan *ch = arg;
 
     if (err == -EPROTO) {
+        ch->c->broken = usb_server_reason(ch->c->server);
         log_err("%s channel: refused: %s",
                 ch->which == USB_CHANNEL_CONTROL ? "control" : "bulk",
-                usb_reason_name(usb_server_reason(ch->c->server)));
+                usb_reason_name(ch->c->broken));
         end_with(ch->c, EXPORT_WHY_PROTOCOL);
         return;
     }
@@ -543,6 +545,7 @@ void export_conn_stat(struct export_conn *c, struct usb_export_rec *rec)
 
     rec->in = c->in;
     rec->out = c->out;
+    rec->broken = c->broken;
     rec->flight = usb_server_flight(c->server, USB_CHANNEL_CONTROL) +
                   usb_server_flight(c->server, USB_CHANNEL_BULK);
     rec->p50us = usb_latency_at(&c->latency, 500);

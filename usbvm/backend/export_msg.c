@@ -21,6 +21,7 @@ static const char *const why_texts[EXPORT_WHY_MAX] = {
     [EXPORT_WHY_DESCRIPTOR] = "the device's descriptors are not sound",
     [EXPORT_WHY_HASH] = "not the device that was granted",
     [EXPORT_WHY_INTERFACE] = "the device has no such interface",
+    [EXPORT_WHY_INPUT] = "it has no such keyboard or mouse (boot protocol)",
     [EXPORT_WHY_CHANNEL] = "the channels to the qube could not be made",
     [EXPORT_WHY_INTERNAL] = "internal error of usb-export",
 };
@@ -31,7 +32,8 @@ int export_msg_check(const struct usb_export_rec *untrusted_rec, size_t len)
 
     if (len != sizeof(*u) || u->kind < EXPORT_STATE ||
         u->kind > EXPORT_CONFIGURED || u->state < EXPORT_WAITING ||
-        u->state > EXPORT_FAILED || u->why >= EXPORT_WHY_MAX || u->pad != 0)
+        u->state > EXPORT_FAILED || u->why >= EXPORT_WHY_MAX ||
+        u->broken >= USB_REASON_COUNT)
         return -EBADMSG;
     return 0;
 }
@@ -45,7 +47,10 @@ const char *export_msg_status(const struct usb_export_rec *rec,
         l.link = USB_LINK_ATTACHED;
     if (rec->state == EXPORT_FAILED) {
         l.link = USB_LINK_FAILED;
-        (void)snprintf(l.why, sizeof(l.why), "%s", why_texts[rec->why]);
+        (void)snprintf(
+            l.why, sizeof(l.why), "%s%s%s", why_texts[rec->why],
+            rec->broken ? ": " : "",
+            rec->broken ? usb_reason_name((enum usb_reason)rec->broken) : "");
     }
     (void)usb_export_format(&l, ret);
     return ret;

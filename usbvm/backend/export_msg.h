@@ -62,10 +62,11 @@ enum usb_export_why {
     EXPORT_WHY_NONE,
     EXPORT_WHY_CLIENT_GONE,
     EXPORT_WHY_DEVICE_GONE,
-    EXPORT_WHY_PROTOCOL,   /* reason[] has the rule that was broken */
+    EXPORT_WHY_PROTOCOL,   /* broken says which rule */
     EXPORT_WHY_DESCRIPTOR, /* unsound descriptors */
     EXPORT_WHY_HASH,       /* not the device that was granted */
     EXPORT_WHY_INTERFACE,  /* a granted interface is not there */
+    EXPORT_WHY_INPUT,      /* no boot keyboard or mouse in the grant */
     EXPORT_WHY_CHANNEL,    /* the vchans could not be made */
     EXPORT_WHY_INTERNAL,
     EXPORT_WHY_MAX,
@@ -81,8 +82,8 @@ struct usb_export_rec {
     uint64_t out;    /* bytes to it */
     uint32_t p50us;  /* latency of the last second's requests */
     uint32_t p99us;
-    uint32_t pad;                    /* zero */
-    uint32_t refused;                /* PDUs, all reasons */
+    uint32_t broken;  /* enum usb_reason, with EXPORT_WHY_PROTOCOL */
+    uint32_t refused; /* PDUs, all reasons */
     uint32_t reason[EXPORT_REASONS]; /* by usbvm/protocol's reasons */
 };
 

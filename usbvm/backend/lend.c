@@ -101,6 +101,7 @@ static void probe(struct lend *l, struct row *w)
     if (l->probes >= LEND_PROBES)
         return;
     set_key(l, w, LEND_KEY_DEV, NULL);
+    set_key(l, w, LEND_KEY_NUM, NULL);
     set_key(l, w, LEND_KEY_IF, NULL);
     if (!w->granted || !w->spent)
         set_key(l, w, LEND_KEY_EXPORT, NULL);
@@ -289,7 +290,7 @@ void lend_grants_end(struct lend *l)
 void lend_probed(struct lend *l, uint32_t job, const struct usb_probe_rec *rec)
 {
     struct row *w = find_job(l, job);
-    char text[USB_GRANT_TEXT_MAX], map[USB_IFMAP_TEXT_MAX];
+    char text[USB_GRANT_TEXT_MAX], map[USB_IFMAP_TEXT_MAX], number[8];
 
     if (!w || w->phase != PROBING || w->seen.hub)
         return;
@@ -308,6 +309,8 @@ void lend_probed(struct lend *l, uint32_t job, const struct usb_probe_rec *rec)
     w->used = false;
     w->phase = READY;
     set_key(l, w, LEND_KEY_IF, usb_probe_ifmap(rec, map));
+    snprintf(number, sizeof(number), "%u", w->seen.number);
+    set_key(l, w, LEND_KEY_NUM, number);
     set_key(l, w, LEND_KEY_DEV, text);
     step_all(l);
 }

@@ -25,6 +25,7 @@
 /* In the order in which they are written. */
 enum lend_key {
     LEND_KEY_IF,
+    LEND_KEY_NUM,
     LEND_KEY_DEV,
     LEND_KEY_EXPORT,
     LEND_KEY_STAT,

@@ -27,6 +27,7 @@
 #include "usbvm/backend/export_fd.h"
 #include "usbvm/backend/lend.h"
 #include "usbvm/uevent_sock.h"
+#include "vchan/vchan.h"
 
 #define GRANTS "/sysqube-usb/grant/"
 #define SETTLE_MS 20 /* a plug makes several events */
@@ -48,7 +49,7 @@ struct job {
     struct loop_timer *kill; /* runs when it was told to end */
     bool probe;
     struct usb_port port;
-    uint32_t interfaces; /* usb-export's grant */
+    struct usb_grant grant; /* of a usb-export */
 };
 
 struct options {
@@ -88,7 +89,8 @@ static void job_close(struct job *j)
 static int authorize(struct job *j)
 {
     const char answer = EXPORT_HELLO_BYTE;
-    int r = usb_bus_authorize_interfaces(j->b->sysfs, &j->port, j->interfaces);
+    int r = usb_bus_authorize_interfaces(j->b->sysfs, &j->port,
+                                         j->grant.interfaces);
 
     if (r < 0)
         log_warn("helper %d: interfaces: %s", (int)j->pid, err_text(r));
@@ -189,12 +191,10 @@ static int start(struct broker *b, uint32_t number, const struct usb_port *port,
 
     if (!j)
         return -ENOMEM;
-    *j = (struct job){.b = b,
-                      .number = number,
-                      .fd = -1,
-                      .probe = !grant,
-                      .port = *port,
-                      .interfaces = grant ? grant->interfaces : 0};
+    *j = (struct job){
+        .b = b, .number = number, .fd = -1, .probe = !grant, .port = *port};
+    if (grant)
+        j->grant = *grant;
     int r = loop_timer_new(b->loop, on_kill, j, &j->kill);
     if (r == 0)
         r = spawn(j, grant ? b->opt.export : b->opt.probe, args);
@@ -239,6 +239,27 @@ static int on_hub(uint32_t job, const struct usb_seen *dev, void *arg)
     return start(b, job, &dev->port, NULL, -1, args);
 }
 
+/* usb-export cannot take its channels back: it has no xenstore any more. */
+static void forget_channels(const struct broker *b,
+                            const struct usb_grant *grant)
+{
+    struct vchan_addr addr = {
+        .body = vchan_body_from_env(),
+        .peer = grant->client,
+        .port = grant->vport,
+        .dir = b->opt.vchan_dir,
+    };
+
+    if (b->opt.self &&
+        parse_u32(text_of(b->opt.self), 0, USB_GRANT_DOMID_MAX, &addr.self) < 0)
+        return;
+    for (int i = 0; i < 2; i++, addr.port++) {
+        int r = vchan_server_forget(&addr);
+        if (r < 0)
+            log_warn("channel %u: %s", addr.port, err_text(r));
+    }
+}
+
 static int on_lend(uint32_t job, const struct usb_seen *dev,
                    const struct usb_grant *grant, void *arg)
 {
@@ -265,6 +286,7 @@ static int on_lend(uint32_t job, const struct usb_seen *dev,
     CLEANUP_FD int node = open_node(b, dev);
     if (node < 0)
         return node;
+    forget_channels(b, grant); /* an earlier broker may have left some */
     log_info("%s: lent to domain %u", name, grant->client);
     return start(b, job, &dev->port, grant, node, args);
 }
@@ -292,9 +314,8 @@ static void on_stop(uint32_t number, void *arg)
 }
 
 static const char *const key_names[LEND_KEYS] = {
-    [LEND_KEY_IF] = "usb-if",
-    [LEND_KEY_DEV] = "usb-dev",
-    [LEND_KEY_EXPORT] = "usb-export",
+    [LEND_KEY_IF] = "usb-if",     [LEND_KEY_NUM] = "usb-num",
+    [LEND_KEY_DEV] = "usb-dev",   [LEND_KEY_EXPORT] = "usb-export",
     [LEND_KEY_STAT] = "usb-stat",
 };
 
@@ -338,6 +359,8 @@ static void on_child(int signo, void *arg)
                 /* its last words */
             }
             LIST_REMOVE(j, next);
+            if (!j->probe)
+                forget_channels(b, &j->grant);
             uint32_t number = j->number;
             job_free(j);
             lend_job_ended(b->lend, number);

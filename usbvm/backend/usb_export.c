@@ -23,6 +23,7 @@
 #include "usbvm/backend/export_conn.h"
 #include "usbvm/backend/export_dev.h"
 #include "usbvm/backend/export_fd.h"
+#include "usbvm/backend/export_input.h"
 #include "usbvm/backend/export_msg.h"
 #include "usbvm/backend/usb_bus.h"
 #include "usbvm/backend/usb_identity.h"
@@ -48,7 +49,8 @@ struct usb_export {
     int fd; /* usbfs node */
     struct vchan *chan[2];
     struct export_dev *dev;
-    struct export_conn *conn;
+    struct export_conn *conn;   /* raw mode */
+    struct export_input *input; /* evdev mode */
     struct usb_snapshot *snapshot;
     struct usb_export_rec rec;
     struct usb_identity id;
@@ -87,6 +89,14 @@ static void set_state(struct usb_export *u, enum usb_export_state state)
     report(u, EXPORT_STATE);
 }
 
+static void fill_stat(struct usb_export *u)
+{
+    if (u->conn)
+        export_conn_stat(u->conn, &u->rec);
+    if (u->input)
+        export_input_stat(u->input, &u->rec);
+}
+
 static void tick_start(struct usb_export *u)
 {
     u->ticking = loop_timer_start(u->tick, TICK_MS) == 0;
@@ -99,8 +109,9 @@ static void on_tick(void *arg)
     struct usb_export_rec before = u->rec;
 
     u->ticking = false;
-    export_conn_tick(u->conn);
-    export_conn_stat(u->conn, &u->rec);
+    if (u->conn)
+        export_conn_tick(u->conn);
+    fill_stat(u);
     before.kind = u->rec.kind;
     if (memcmp(&before, &u->rec, sizeof(before)) == 0)
         return;
@@ -133,6 +144,7 @@ static int exit_of(enum usb_export_why why)
     case EXPORT_WHY_DESCRIPTOR:
     case EXPORT_WHY_HASH:
     case EXPORT_WHY_INTERFACE:
+    case EXPORT_WHY_INPUT:
         return EXPORT_EXIT_REFUSED;
     case EXPORT_WHY_CHANNEL:
     case EXPORT_WHY_INTERNAL:
@@ -148,8 +160,7 @@ static int fail(struct usb_export *u, enum usb_export_why why)
     u->rec.why = why;
     u->rec.kind = EXPORT_STATE;
     u->rec.state = EXPORT_FAILED;
-    if (u->conn)
-        export_conn_stat(u->conn, &u->rec);
+    fill_stat(u);
     (void)privsep_send(PRIVSEP_CHILD_FD, &u->rec, sizeof(u->rec));
     return exit_of(why);
 }
@@ -235,7 +246,7 @@ static int open_channels(struct usb_export *u, uint32_t self, const char *dir)
                                    &u->chan[USB_CHANNEL_CONTROL]);
 
     addr.port++;
-    if (r == 0)
+    if (r == 0 && u->grant.mode == USB_MODE_RAW)
         r = vchan_server_new_rings(&addr, BULK_READ_RING, BULK_WRITE_RING,
                                    &u->chan[USB_CHANNEL_BULK]);
     return r;
@@ -324,7 +335,7 @@ static enum usb_export_why identify(struct usb_export *u)
     return EXPORT_WHY_NONE;
 }
 
-static int serve(struct usb_export *u)
+static int serve_raw(struct usb_export *u)
 {
     struct export_conn_config conf = {
         .fd = u->fd,
@@ -334,23 +345,46 @@ static int serve(struct usb_export *u)
         .hello = u->hello,
         .snapshot = u->snapshot,
     };
-    struct loop_io *parent = NULL; /* these live as long as the process */
-    struct loop_sig *term = NULL;
-
     int r = usb_hello_encode(u->snapshot, conf.devid, u->hello,
                              sizeof(u->hello), &conf.hello_len);
-    if (r == 0)
-        r = loop_timer_new(u->loop, on_tick, u, &u->tick);
+
+    if (r < 0)
+        return r;
+    return export_conn_new(u->loop, &conf, u->chan, &conn_ops, u, &u->conn);
+}
+
+static int serve_input(struct usb_export *u)
+{
+    const struct export_input_config conf = {
+        .fd = u->fd,
+        .dev = u->dev,
+        .interfaces = u->grant.interfaces,
+        .kinds = u->grant.events,
+        .set = usb_snapshot_set(u->snapshot),
+    };
+
+    return export_input_new(u->loop, &conf, u->chan[USB_CHANNEL_CONTROL],
+                            &conn_ops, u, &u->input);
+}
+
+static int serve(struct usb_export *u)
+{
+    struct loop_io *parent = NULL; /* these live as long as the process */
+    struct loop_sig *term = NULL;
+    bool input = u->grant.mode == USB_MODE_EVDEV;
+
+    int r = loop_timer_new(u->loop, on_tick, u, &u->tick);
     if (r == 0)
         r = loop_io_new(u->loop, PRIVSEP_CHILD_FD, LOOP_READ, on_parent, u,
                         &parent);
     if (r == 0)
         r = loop_sig_new(u->loop, SIGTERM, on_term, u, &term);
     if (r == 0)
-        r = export_conn_new(u->loop, &conf, u->chan, &conn_ops, u, &u->conn);
+        r = input ? serve_input(u) : serve_raw(u);
     if (r < 0)
-        return fail(u, r == -ENODEV ? EXPORT_WHY_DEVICE_GONE
-                                    : EXPORT_WHY_INTERNAL);
+        return fail(u, r == -ENODEV            ? EXPORT_WHY_DEVICE_GONE
+                       : input && r == -ENOENT ? EXPORT_WHY_INPUT
+                                               : EXPORT_WHY_INTERNAL);
     set_state(u, EXPORT_WAITING);
     r = loop_run(u->loop);
     return r < 0 ? EXPORT_EXIT_INTERNAL : r;

@@ -11,6 +11,7 @@
 static const char *const why_texts[IMPORT_WHY_MAX] = {
     [IMPORT_WHY_NONE] = "no reason given",
     [IMPORT_WHY_NO_VHCI] = "no vhci_hcd in this kernel: modprobe vhci-hcd",
+    [IMPORT_WHY_NO_UINPUT] = "no uinput in this kernel: modprobe uinput",
     [IMPORT_WHY_NO_PORT] = "no free vhci port: detach another device",
     [IMPORT_WHY_SPEED] = "this kernel's vhci_hcd does not take this speed",
     [IMPORT_WHY_NO_SERVER] = "the USBVM did not offer the device in time",

@@ -21,6 +21,7 @@
 enum usb_import_why {
     IMPORT_WHY_NONE,
     IMPORT_WHY_NO_VHCI,   /* this kernel has no vhci_hcd */
+    IMPORT_WHY_NO_UINPUT, /* nor uinput, in evdev mode */
     IMPORT_WHY_NO_PORT,   /* every port of its speed is taken */
     IMPORT_WHY_SPEED,     /* the kernel does not take this speed */
     IMPORT_WHY_NO_SERVER, /* the USBVM did not make the channels in time */

@@ -4,7 +4,8 @@
  * USBVM (hostile) and the own kernel. Connects the two channels and opens
  * vhci's files, then gives up everything else: only then does it look at
  * what the USBVM sends. vhci gets its socket when the description has the
- * hash that dom0 approved. import_msg.h says what it tells sysqube-usb. */
+ * hash that dom0 approved. In evdev mode it is uinput instead, and events.
+ * import_msg.h says what it tells sysqube-usb. */
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -20,13 +21,13 @@
 #include "lib/privsep.h"
 #include "lib/sandbox.h"
 #include "usbvm/frontend/import_conn.h"
+#include "usbvm/frontend/import_input.h"
 #include "usbvm/frontend/import_msg.h"
 #include "usbvm/frontend/vhci.h"
 #include "usbvm/protocol/usb_hello.h"
 #include "vchan/vchan.h"
 
 #define CONNECT_MS 15000 /* dom0 tells both sides at about the same time */
-#define AGAIN_US 50000
 #define HELLO_MS 15000
 #define TICK_MS 1000
 #define MEMORY_MAX (128u << 20)
@@ -41,15 +42,16 @@ struct usb_import {
     bool ticking;
     struct usb_attach attach;
     struct vchan *chan[2];
-    struct vhci vhci;
-    int sock[2]; /* ours, vhci's */
+    struct vhci vhci; /* raw mode */
+    int sock[2];      /* ours, vhci's */
+    int uinput;       /* evdev mode */
     struct import_conn *conn;
     struct usb_snapshot *snapshot;
     size_t hello_len, hello_want;
     uint8_t untrusted_hello[USB_HELLO_MAX];
 };
 
-static const unsigned long ioctls[] = {VCHAN_IOCTL};
+static const unsigned long ioctls[] = {VCHAN_IOCTL, IMPORT_INPUT_IOCTL};
 
 static void report(const struct usb_import_rec *rec)
 {
@@ -220,14 +222,11 @@ static int connect_channels(struct usb_import *u, const char *dir)
         .port = u->attach.vport,
         .dir = dir,
     };
-    uint64_t end = io_now_ms() + CONNECT_MS;
 
-    for (int i = 0; i < USB_CHANNELS; addr.port++, i++) {
-        int r = vchan_client_new(&addr, &u->chan[i]);
-        while (r == -EAGAIN && io_now_ms() < end) {
-            usleep(AGAIN_US);
-            r = vchan_client_new(&addr, &u->chan[i]);
-        }
+    int n = u->attach.mode == USB_MODE_EVDEV ? 1 : USB_CHANNELS;
+
+    for (int i = 0; i < n; addr.port++, i++) {
+        int r = vchan_client_wait(&addr, CONNECT_MS, &u->chan[i]);
         if (r < 0)
             return r;
     }
@@ -274,31 +273,51 @@ static int enter_sandbox(uint32_t uid)
     return sandbox_enter(&box);
 }
 
-static int serve(struct usb_import *u)
+/* Wait for the description of the device. */
+static int serve_raw(struct usb_import *u)
 {
-    struct vchan *control = u->chan[USB_CHANNEL_CONTROL];
-    struct loop_io *parent = NULL; /* these live as long as the process */
-    struct loop_sig *term = NULL;
     struct loop_timer *look = NULL;
-    int r = loop_timer_new(u->loop, on_tick, u, &u->tick);
+    int r = loop_timer_new(u->loop, on_first_look, u, &look);
 
     u->hello_want = USB_HELLO_HEAD_BYTES;
+    if (r == 0)
+        r = loop_timer_start(look, 0);
+    if (r == 0)
+        r = loop_io_new(u->loop, vchan_fd(u->chan[USB_CHANNEL_CONTROL]),
+                        LOOP_READ, on_hello, u, &u->hello_io);
+    return r;
+}
+
+static void on_input(void *arg)
+{
+    const struct usb_import_rec rec = {.link = USB_LINK_ATTACHED};
+    struct usb_import *u = arg;
+
+    loop_timer_stop(u->patience);
+    report(&rec);
+}
+
+static int serve(struct usb_import *u)
+{
+    struct loop_io *parent = NULL; /* these live as long as the process */
+    struct loop_sig *term = NULL;
+    struct import_input *input = NULL;
+    int r = loop_timer_new(u->loop, on_tick, u, &u->tick);
+
     if (r == 0)
         r = loop_timer_new(u->loop, on_patience, u, &u->patience);
     if (r == 0)
         r = loop_timer_start(u->patience, HELLO_MS);
     if (r == 0)
-        r = loop_timer_new(u->loop, on_first_look, u, &look);
-    if (r == 0)
-        r = loop_timer_start(look, 0);
-    if (r == 0)
         r = loop_io_new(u->loop, PRIVSEP_CHILD_FD, LOOP_READ, on_parent, u,
                         &parent);
     if (r == 0)
         r = loop_sig_new(u->loop, SIGTERM, on_term, u, &term);
-    if (r == 0)
-        r = loop_io_new(u->loop, vchan_fd(control), LOOP_READ, on_hello, u,
-                        &u->hello_io);
+    if (r == 0 && u->attach.mode == USB_MODE_EVDEV)
+        r = import_input_new(u->loop, u->chan[USB_CHANNEL_CONTROL], u->uinput,
+                             u->attach.events, &conn_ops, on_input, u, &input);
+    else if (r == 0)
+        r = serve_raw(u);
     if (r < 0) {
         log_err("set-up: %s", err_text(r));
         return fail(IMPORT_WHY_INTERNAL, USB_REASON_NONE);
@@ -307,22 +326,37 @@ static int serve(struct usb_import *u)
     return r < 0 ? 1 : r;
 }
 
+/* What this kernel offers for the mode. @return why it does not */
+static enum usb_import_why open_kernel(struct usb_import *u, const char *sysfs)
+{
+    bool input = u->attach.mode == USB_MODE_EVDEV;
+    int r;
+
+    if (input)
+        r = u->uinput = import_input_open(u->attach.backend, u->attach.events);
+    else
+        r = vhci_open(sysfs, &u->vhci);
+    if (r >= 0)
+        return IMPORT_WHY_NONE;
+    log_err("%s: %s", input ? "uinput" : "vhci", err_text(r));
+    return input ? IMPORT_WHY_NO_UINPUT : IMPORT_WHY_NO_VHCI;
+}
+
 static int run(struct usb_import *u, const char *sysfs, const char *dir)
 {
     const struct usb_import_rec connecting = {.link = USB_LINK_CONNECTING};
 
     report(&connecting);
-    int r = vhci_open(sysfs, &u->vhci);
-    if (r < 0) {
-        log_err("vhci: %s", err_text(r));
-        return fail(IMPORT_WHY_NO_VHCI, USB_REASON_NONE);
-    }
-    r = connect_channels(u, dir);
+    enum usb_import_why why = open_kernel(u, sysfs);
+    if (why != IMPORT_WHY_NONE)
+        return fail(why, USB_REASON_NONE);
+    int r = connect_channels(u, dir);
     if (r < 0) {
         log_err("channels: %s", err_text(r));
         return fail(IMPORT_WHY_NO_SERVER, USB_REASON_NONE);
     }
-    r = open_socket(u);
+    if (u->attach.mode == USB_MODE_RAW)
+        r = open_socket(u);
     if (r == 0)
         r = loop_new(&u->loop);
     if (r == 0)

@@ -278,6 +278,10 @@ int usb_end_new(struct loop *loop, struct vchan *v, int fd,
         watch(e);
     if (r == 0 && !e->io)
         r = e->err;
+    /* A Xen vchan tells of new bytes only after a read that found fewer than
+     * it asked for; who read before this end did may have found all. */
+    if (r == 0 && v && usb_end_connected(e))
+        r = loop_timer_start(e->again, 0);
     if (r < 0) {
         e->v = NULL;
         e->fd = -1;

@@ -14,15 +14,19 @@
 /* Victims of unlinks whose own answer may still come. An honest USBVM sends
  * none; more than these means it is not. */
 #define DEAD_MAX 64
-/* Victims of unlinks that came before them. */
-#define EARLY_MAX 32
+/* Requests whose answer the kernel has, and victims of unlinks that came
+ * before them. vhci holds no more requests than these at once. */
+#define ENDED_MAX 1024
+#define EARLY_MAX 512
 
 struct usb_client {
     struct usb_client_config conf;
     struct usb_snapshot *snapshot;
     struct usb_flight *flight;
     struct usb_ring dead;
+    struct usb_ring ended;
     struct usb_ring early;
+    uint32_t n_early; /* of it, those that are still to come */
     bool stuck;
     enum usb_reason reason;
     uint64_t counts[USB_REASON_COUNT];
@@ -52,6 +56,7 @@ struct usb_client *usb_client_new(const struct usb_client_config *config,
     c->conf = *config;
     c->snapshot = snapshot;
     usb_ring_init(&c->dead, DEAD_MAX);
+    usb_ring_init(&c->ended, ENDED_MAX);
     usb_ring_init(&c->early, EARLY_MAX);
     return c;
 }
@@ -123,6 +128,7 @@ static enum usb_verdict answer_failed(struct usb_client *c,
     note(c, why);
     ret->n = 1;
     usb_reply_failed(&ret->r[0], channel, m, descs, status, c->scratch);
+    usb_ring_add(&c->ended, &(struct usb_req){.seqnum = m->pdu.seqnum});
     return USB_ANSWER;
 }
 
@@ -159,6 +165,18 @@ static struct usb_req *enter(struct usb_client *c, enum usb_channel channel,
     return q;
 }
 
+/* Was this request unlinked before it came? The kernel has it back then. */
+static bool was_early(struct usb_client *c, uint32_t seqnum)
+{
+    struct usb_ended *e = usb_ring_find(&c->early, seqnum);
+
+    if (!e || e->taken)
+        return false;
+    e->taken = true;
+    c->n_early--;
+    return true;
+}
+
 static enum usb_verdict cmd_submit(struct usb_client *c, struct usb_cmd *m,
                                    uint8_t head[USBIP_HEADER_BYTES],
                                    struct cur descs, enum usb_channel channel,
@@ -166,11 +184,8 @@ static enum usb_verdict cmd_submit(struct usb_client *c, struct usb_cmd *m,
 {
     if (usb_flight_find(c->flight, m->pdu.seqnum))
         return close_for(c, USB_REASON_SEQNUM);
-    struct usb_ended *early = usb_ring_find(&c->early, m->pdu.seqnum);
-    if (early && !early->taken) { /* the kernel has it back already */
-        early->taken = true;
+    if (c->n_early > 0 && was_early(c, m->pdu.seqnum))
         return USB_DROP;
-    }
     if (!m->known)
         return answer_failed(c, channel, m, descs, -ENOENT,
                              USB_REASON_NO_ENDPOINT, ret);
@@ -192,18 +207,24 @@ static enum usb_verdict cmd_submit(struct usb_client *c, struct usb_cmd *m,
     return answer_failed(c, channel, m, descs, -EINVAL, why, ret);
 }
 
-/* Either the victim's answer is on its way to the kernel, which then ignores
- * what is said about the unlink; or vhci's sender has let the unlink overtake
- * its victim (a request that begins and is unlinked between the sender's two
- * queues), and the kernel gives the request back at this answer. */
+/* Either the victim's answer is on its way to the kernel, or vhci's sender
+ * has let the unlink overtake its victim (a request that begins and is
+ * unlinked between the sender's two queues). Then the kernel gives the
+ * request back at this answer, and what comes late must not go on. */
 static enum usb_verdict unlink_unseen(struct usb_client *c,
                                       enum usb_channel channel,
                                       const struct usb_cmd *m,
                                       struct usb_replies *ret)
 {
-    usb_ring_add(&c->early, &(struct usb_req){.seqnum = m->pdu.victim});
+    int32_t status = 0;
+
+    if (!usb_ring_find(&c->ended, m->pdu.victim)) {
+        usb_ring_add(&c->early, &(struct usb_req){.seqnum = m->pdu.victim});
+        c->n_early += c->n_early < EARLY_MAX;
+        status = -ECONNRESET;
+    }
     ret->n = 1;
-    usb_reply_unlink(&ret->r[0], channel, m->pdu.seqnum, -ECONNRESET);
+    usb_reply_unlink(&ret->r[0], channel, m->pdu.seqnum, status);
     return USB_ANSWER;
 }
 
@@ -444,6 +465,7 @@ static enum usb_verdict ret_submit(struct usb_client *c, struct usb_req *q,
         if (u)
             u->unlinking = true;
     }
+    usb_ring_add(&c->ended, q);
     usb_flight_remove(c->flight, q);
     return USB_PASS;
 }

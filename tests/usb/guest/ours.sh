@@ -46,14 +46,14 @@ ours_grant() {
     SPEED=${DEV#*speed=} SPEED=${SPEED%% *}
     HASH=${DEV##*hash=}
     qdb -s $QA write "/sysqube-usb/grant/$1" \
-        "client=2 vport=$VPORT gen=$GEN hash=$HASH interfaces=$2 mode=raw"
+        "client=2 vport=$VPORT gen=$GEN hash=$HASH interfaces=$2 ${MODE:-mode=raw}"
     until_true export_is "$1" waiting
 }
 # ours_attach ID [INTERFACES]
 ours_attach() {
     ours_grant "$1" "${2:-all}" || return 1
     qdb -s $QB write "/sysqube-usb/attach/1-$1" "backend=1 vport=$VPORT\
- speed=$SPEED devid=$((65536 + VPORT)) hash=$HASH mode=raw"
+ speed=$SPEED devid=$((65536 + VPORT)) hash=$HASH ${MODE:-mode=raw}"
     until_true import_begins "$1" attached && until_true export_is "$1" attached
 }
 # withdraw the keys, as dom0 does in every case

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
-/* The [USB] section, text to text. pure. See usb_section.h. */
-#include "dom0/usb_section.h"
+/* Lines of a section, text to text. pure. See section_lines.h. */
+#include "dom0/section_lines.h"
 
 #include <stdbool.h>
 #include <stdlib.h>
@@ -8,8 +8,6 @@
 
 #include "dom0/config.h"
 #include "lib/err.h"
-
-#define HEAD "[USB]"
 
 static bool blank(char c)
 {
@@ -42,7 +40,7 @@ static bool take_line(struct text *rest, struct text *ret)
 }
 
 /* Number of the line behind which a new one goes; 0: there is no section. */
-static unsigned place(struct text file)
+static unsigned place(struct text file, const char *head)
 {
     struct text rest = file, line;
     bool inside = false;
@@ -52,7 +50,7 @@ static unsigned place(struct text file)
         struct text t = trimmed(line);
 
         if (t.len && t.p[0] == '[') {
-            inside = text_eq(t, HEAD);
+            inside = text_eq(t, head);
             if (inside)
                 at = n;
         } else if (inside && t.len && t.p[0] != '#' && t.p[0] != ';') {
@@ -78,12 +76,13 @@ static char *put(char *to, const char *s, size_t len)
     return to + len;
 }
 
-int usb_section_edit(struct text file, const unsigned *drop, size_t n_drop,
-                     const char *add, char **ret, size_t *ret_len)
+int section_lines_edit(struct text file, const char *head, const unsigned *drop,
+                       size_t n_drop, const char *add, char **ret,
+                       size_t *ret_len)
 {
-    size_t add_len = add ? strlen(add) : 0, len;
-    char *out = malloc(file.len + sizeof(HEAD) + add_len + 8), *to = out;
-    unsigned at = add ? place(file) : 0;
+    size_t add_len = add ? strlen(add) : 0, head_len = strlen(head), len;
+    char *out = malloc(file.len + head_len + add_len + 8), *to = out;
+    unsigned at = add ? place(file, head) : 0;
     struct text rest = file, line;
 
     if (!out)
@@ -99,7 +98,9 @@ int usb_section_edit(struct text file, const unsigned *drop, size_t n_drop,
         }
     }
     if (add && !at) {
-        to = put(to, "\n" HEAD "\n", sizeof(HEAD) + 1);
+        *to++ = '\n';
+        to = put(to, head, head_len);
+        *to++ = '\n';
         to = put(to, add, add_len);
         *to++ = '\n';
     }
@@ -114,7 +115,7 @@ int usb_section_edit(struct text file, const unsigned *drop, size_t n_drop,
     return 0;
 }
 
-struct text usb_section_line(struct text file, unsigned number)
+struct text section_lines_get(struct text file, unsigned number)
 {
     struct text rest = file, line;
 

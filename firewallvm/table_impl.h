@@ -1,0 +1,15 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/* What table_compile.c and share_compile.c share; nobody else includes it.
+ * pure. */
+#ifndef SQ_FIREWALLVM_TABLE_IMPL_H
+#define SQ_FIREWALLVM_TABLE_IMPL_H
+
+#include "lib/nft.h"
+
+/** Count the packet at its source's element of a counted set. */
+void table_count_source(struct nft *b, const char *chain, const char *plain);
+
+/** The end of a chain: tell nflog, count, drop; all under one name. */
+void table_drop_chain(struct nft *b, const char *chain, const char *reason);
+
+#endif

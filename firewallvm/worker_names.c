@@ -1,0 +1,247 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/* Names in the worker. glue. See worker_names.h. Which sets the monitor has
+ * follows from what it was told: it forgets a set with the last list that
+ * uses it, and so does this file with the last rule. */
+#include "firewallvm/worker_names.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+#include "firewallvm/resolver_client.h"
+#include "firewallvm/worker_priv.h"
+#include "firewallvm/worker_qdb.h"
+#include "lib/err.h"
+#include "lib/io.h"
+#include "lib/log.h"
+#include "lib/mem.h"
+
+struct worker_names {
+    struct names *names;
+    struct resolver_client *client;
+    void (*wake)(void *arg, int r);
+    void *arg;
+    bool has_servers;
+    bool told[NAME_HANDLES + 1]; /* the monitor has the set */
+};
+
+int worker_names_new(struct worker_names **ret)
+{
+    struct worker_names *wn = calloc(1, sizeof(*wn));
+    int r = wn ? names_new(&NAMES_CONFIG, &wn->names) : -ENOMEM;
+
+    if (r == 0)
+        r = resolver_client_new(wn->names, &wn->client);
+    if (r < 0) {
+        if (wn)
+            names_free(wn->names);
+        free(wn);
+        return r;
+    }
+    *ret = wn;
+    return 0;
+}
+
+static void on_changed(void *arg)
+{
+    struct worker_names *wn = arg;
+
+    wn->wake(wn->arg, 0);
+}
+
+static void on_gone(void *arg, int r)
+{
+    struct worker_names *wn = arg;
+
+    wn->wake(wn->arg, r);
+}
+
+int worker_names_attach(struct worker_names *wn, struct loop *loop,
+                        void (*wake)(void *arg, int r), void *arg)
+{
+    const struct resolver_client_cb cb = {on_changed, on_gone, wn};
+
+    wn->wake = wake;
+    wn->arg = arg;
+    return resolver_client_attach(wn->client, loop, &cb);
+}
+
+void worker_names_configure(struct worker_names *wn,
+                            const struct names_config *config)
+{
+    names_configure(wn->names, config);
+}
+
+void worker_names_servers(struct worker_names *wn, const struct fw_dns *servers)
+{
+    wn->has_servers = servers->n > 0;
+    resolver_client_servers(wn->client, servers);
+}
+
+/* ---- lists ---- */
+/* What no rule uses, the monitor forgets as well. */
+static void forget_unused(struct worker_names *wn)
+{
+    unsigned h;
+
+    for (h = 1; h <= NAME_HANDLES; h++)
+        if (wn->told[h] && !names_set_used(wn->names, h))
+            wn->told[h] = false;
+}
+
+/* @return number of the first rule that stands for nothing known, or < 0 */
+static int unresolved(struct worker_names *wn, const struct source *s)
+{
+    return names_unresolved(wn->names, &s->addr, io_now_ms());
+}
+
+void worker_names_take(struct worker_names *wn, struct source *s,
+                       struct rule_source *list)
+{
+    uint64_t now_ms = io_now_ms();
+    size_t i, n = list->reason ? 0 : list->n;
+
+    names_begin(wn->names, &s->addr);
+    for (i = 0; i < n; i++) {
+        struct source_rule *rule = &list->v[i];
+        int r;
+
+        if (!rule->name)
+            continue;
+        r = names_use(wn->names, &s->addr, rule->number, rule->name,
+                      rule->m.action, now_ms);
+        if (r < 0)
+            log_warn("%s: %04u: name not kept: %s", s->text, rule->number,
+                     err_text(r));
+    }
+    names_end(wn->names, &s->addr);
+    forget_unused(wn);
+    for (i = 0; i < n; i++)
+        if (list->v[i].name)
+            list->v[i].m.name_set =
+                (uint16_t)names_set(wn->names, &s->addr, list->v[i].number);
+    s->n = n;
+    s->blocked = list->reason != NULL;
+    s->named = list->named && n > 0;
+    s->unresolved = unresolved(wn, s);
+}
+
+void worker_names_forget(struct worker_names *wn, struct source *s)
+{
+    names_begin(wn->names, &s->addr);
+    names_end(wn->names, &s->addr);
+    forget_unused(wn);
+    s->n = 0;
+    s->blocked = true;
+    s->unresolved = -1;
+}
+
+bool worker_names_settled(struct worker_names *wn)
+{
+    resolver_client_feed(wn->client);
+    return !wn->has_servers || !names_pending(wn->names);
+}
+
+/* ---- to the monitor ---- */
+static int send_set(struct worker_names *wn, int fd, unsigned handle,
+                    bool answers)
+{
+    struct names_elem v[NAME_ADDRS_MAX];
+    size_t i, k, n = names_set_addrs(wn->names, handle, io_now_ms(), v);
+    struct record rec = {
+        .type = RECORD_SET, .set = (uint16_t)handle, .count = (uint32_t)n};
+    int r = priv_send(fd, &rec);
+
+    for (i = 0; i < n && r == 0; i += k) {
+        rec = (struct record){.type = RECORD_ELEMS};
+        for (k = 0; k < RECORD_ELEMS_MAX && i + k < n; k++) {
+            rec.elems[k].addr = v[i + k].addr;
+            rec.elems[k].timeout_s = v[i + k].timeout_s;
+        }
+        rec.count = (uint32_t)k;
+        r = priv_send(fd, &rec);
+    }
+    rec = (struct record){.type = RECORD_COMMIT};
+    if (r == 0)
+        r = priv_send(fd, &rec);
+    if (r == 0 && answers)
+        r = priv_answer(fd, &rec);
+    if (r == 0 && answers && rec.type != RECORD_APPLIED)
+        r = -EPROTO;
+    if (r == 0)
+        wn->told[handle] = true;
+    return r;
+}
+
+int worker_names_send(struct worker_names *wn, int fd,
+                      const struct rule_source *list, bool answers)
+{
+    size_t i, n = list->reason ? 0 : list->n;
+    int r = 0;
+
+    for (i = 0; i < n && r == 0; i++) {
+        unsigned h = list->v[i].m.name_set;
+
+        if (h != 0 && (!wn->told[h] || names_set_changed(wn->names, h)))
+            r = send_set(wn, fd, h, answers);
+    }
+    return r;
+}
+
+/* ---- to dom0 ---- */
+static int tell_status(struct worker_names *wn, struct qdb *q, struct source *s,
+                       unsigned number)
+{
+    int first;
+    char text[NAMES_STATUS_MAX], status[RULE_SOURCE_STATUS_MAX];
+    int r;
+
+    names_status(wn->names, &s->addr, number, io_now_ms(), text);
+    r = worker_qdb_name(q, s->text, number, text[0] ? text : NULL);
+    first = unresolved(wn, s);
+    if (r < 0 || s->blocked || first == s->unresolved)
+        return r;
+    s->unresolved = first;
+    rule_source_applied(s->n, first, status);
+    return worker_qdb_report(q, s, status, false);
+}
+
+int worker_names_run(struct worker_names *wn, int fd, struct qdb *q,
+                     struct source_set *sources)
+{
+    struct names_change c;
+    struct source *s;
+    int r = 0;
+
+    resolver_client_feed(wn->client);
+    while (r == 0 && names_next(wn->names, io_now_ms(), &c)) {
+        s = c.kind == NAMES_SET ? NULL : source_set_find(sources, &c.source);
+        if (c.kind == NAMES_SET && wn->told[c.set])
+            r = send_set(wn, fd, c.set, true);
+        else if (c.kind == NAMES_LIST && s)
+            s->lapsed = true;
+        else if (c.kind == NAMES_STATUS && s)
+            r = tell_status(wn, q, s, c.number);
+    }
+    return r;
+}
+
+uint32_t worker_names_wait_ms(const struct worker_names *wn)
+{
+    return names_wait_ms(wn->names, io_now_ms());
+}
+
+/* ---- status keys of rules that are gone ---- */
+static bool is_stale(const struct ipaddr *source, unsigned number, void *arg)
+{
+    const struct worker_names *wn = arg;
+    char text[NAMES_STATUS_MAX];
+
+    return names_status(wn->names, source, number, io_now_ms(), text)[0] ==
+           '\0';
+}
+
+int worker_names_tidy(struct worker_names *wn, struct qdb *q,
+                      const struct source *source)
+{
+    return worker_qdb_names_tidy(q, source ? source->text : "", is_stale, wn);
+}

@@ -23,8 +23,12 @@ MODULES = """dummy_hcd libcomposite usb_f_mass_storage usb_f_ss_lb usb_f_hid
     usbhid hid-generic xhci-pci cdc-acm snd-usb-audio ftdi_sio
     cdc_ether cdc_subset rndis_host""".split()
 MEMORY_MIB = 512
+# Without "rep movsb" as the way to copy, which is emulated byte by byte.
+CPU = "max,erms=off,fsrm=off"
 SOUND = ["-audiodev", "none,id=snd0",
          "-device", "usb-audio,bus=xhci.0,audiodev=snd0,port=1"]
+LINE = ["-chardev", "null,id=null0",
+        "-device", "usb-serial,bus=xhci.0,chardev=null0,always-plugged=on,port=3"]
 DEVICES = [*SOUND,
            "-device", "usb-kbd,bus=xhci.0,port=2",
            "-device", "usb-serial,bus=xhci.0,chardev=line0,port=3",
@@ -124,7 +128,7 @@ def boot(kernel, initrd, limit_s, on_line, devices=DEVICES, more=()):
     @return seconds it ran; GuestError when the limit passed"""
     outside = Outside(os.path.dirname(initrd))
     argv = ["qemu-system-x86_64", "-M", "q35", "-accel", "tcg",
-            "-cpu", "max,erms=off,fsrm=off", "-m", str(MEMORY_MIB), "-smp", "1",
+            "-cpu", CPU, "-m", str(MEMORY_MIB), "-smp", "1",
             "-nodefaults", "-no-reboot", "-display", "none",
             "-serial", "stdio", "-kernel", kernel, "-initrd", initrd,
             "-append", "console=ttyS0 quiet loglevel=1 panic=-1 oops=panic "

@@ -33,6 +33,7 @@ struct export_dev {
     uint32_t flight;
     bool lost;
     bool told;
+    bool in_turn; /* a batch follows anyway */
 };
 
 /* A context of libusb keeps @p d, a transfer keeps both. */
@@ -88,7 +89,9 @@ static void on_fd(int fd, unsigned events, void *arg)
 
     (void)fd;
     (void)events;
+    d->in_turn = true;
     (void)libusb_handle_events_timeout_completed(d->ctx, &now, NULL);
+    d->in_turn = false;
     d->ops->batch(d->arg);
     tell_gone(d);
 }
@@ -235,7 +238,8 @@ static void on_done(struct libusb_transfer *t)
     libusb_free_transfer(t);
     x->t = NULL;
     d->ops->done(x, d->arg);
-    (void)loop_timer_start(d->late, 0);
+    if (!d->in_turn)
+        (void)loop_timer_start(d->late, 0);
 }
 
 /* libusb has no gaps between the packets of a buffer. */

@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
 # Figures of three ways by turns (glue): `figure WAY NAME VALUE` lines, which
 # tests/bench/usb/bench_usb.py reads. Sourced with ROUNDS, after ours.sh.
-WAYS=${WAYS:-'ours relay pair direct'}
+WAYS='ours relay pair direct'
 SIZE=65536
 DEPTH=8
 LOTS=24 # DEPTH * LOTS requests of SIZE bytes: 12 MiB
@@ -20,9 +20,9 @@ bulk() {
 }
 # operation NAME ENDPOINT: one request of 4 KiB at a time
 operation() {
-    said=$(usbperf "$node" 0 0 one "$2" 4096 $OPERATIONS) || return
+    said=$(usbperf "$(node_of "$CLIENT")" 0 0 one "$2" 4096 $OPERATIONS) ||
+        return
     figure "$1" "${said%% *}"
-    echo "${CLIENT##*/}:1.0" > $USB/drivers_probe
 }
 pss_of() { sed -n 's/^Pss: *\([0-9]*\) kB/\1/p' "/proc/$1/smaps_rollup"; }
 pids_of() {
@@ -51,6 +51,12 @@ sound() {
     said=$(usbperf "$(node_of "$CLIENT")" 1 1 queue 1 192 100 4 8)
     figure iso "${said% *}"
     figure iso.lost "${said#* }"
+    leave "$way" "$1"
+}
+# A device that takes its data at once, so that all the time is the way's.
+line() {
+    reach "$way" "$1" || return
+    operation line4k 0x02
     leave "$way" "$1"
 }
 # ---- by turns ----
@@ -85,6 +91,7 @@ gadget 0x0525 0xa4a0 SourceSink.0
 plug
 until_true plugged
 audio=$USB/devices/1-1
+serial=$USB/devices/1-3
 round=0
 while [ $round -lt "$ROUNDS" ]; do
     round=$((round + 1))
@@ -93,5 +100,7 @@ while [ $round -lt "$ROUNDS" ]; do
         one_way || note "$way: broken off"
         turn "$audio"
         sound "$audio" || note "$way: no sound"
+        turn "$serial"
+        line "$serial" || note "$way: no line"
     done
 done

@@ -8,14 +8,14 @@ $(eval $(call library,fwsee,$(addprefix firewallvm/,$(FW_SEE_PURE))))
 $(eval $(call library,fwrec,$(addprefix firewallvm/,record.c limits.c path.c \
   name_sets.c rule_source.c source_set.c monitor.c)))
 $(eval $(call library,fwcompile,$(addprefix firewallvm/,rule_compile.c \
-  name_compile.c rule_group.c rule_interval.c share_compile.c table_compile.c \
+  answer_compile.c name_compile.c rule_group.c rule_interval.c share_compile.c table_compile.c \
   flow_msg.c)))
 $(eval $(call library,names,$(addprefix firewallvm/,names.c names_ask.c \
-  names_config.c names_tell.c names_dns.c resolver_record.c)))
+  names_config.c names_tell.c names_dns.c answer_packet.c resolver_record.c)))
 $(eval $(call program,firewallvmd,$(addprefix firewallvm/,firewallvmd.c \
-  monitor_kernel.c monitor_count.c flow_cut.c flow_judge.c worker.c \
-  worker_priv.c worker_qdb.c worker_names.c wall_clock.c resolver.c \
-  resolver_ask.c resolver_client.c $(FW_SEE)),\
+  monitor_kernel.c monitor_count.c monitor_watch.c flow_cut.c flow_judge.c \
+  worker.c worker_priv.c worker_qdb.c worker_names.c wall_clock.c resolver.c \
+  resolver_ask.c resolver_client.c answer_queue.c $(FW_SEE)),\
   names fwsee fwcompile fwrec qubesdb rules nl lib,$(LIB_LIBS) $(NL_LIBS) -lcares))
 
 $(foreach t,log_packet count_keys,$(eval $(call unit_test,test_$(t),\
@@ -37,6 +37,10 @@ $(eval $(call unit_test,test_name_sets,tests/unit/test_name_sets.c,\
   fwrec rules lib))
 $(eval $(call unit_test,test_monitor_names,tests/unit/test_monitor_names.c,\
   fwrec rules lib))
+$(eval $(call unit_test,test_answer_packet,tests/unit/test_answer_packet.c,\
+  names rules lib))
+$(eval $(call fuzz_target,fuzz_answer_packet,tests/fuzz/fuzz_answer_packet.c,\
+  names rules lib))
 $(eval $(call unit_test,test_names_dns,tests/unit/test_names_dns.c,\
   names rules lib))
 $(eval $(call fuzz_target,fuzz_dns_answer,tests/fuzz/fuzz_dns_answer.c,\

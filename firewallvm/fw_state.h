@@ -14,6 +14,7 @@
 #include "rules/rule_eval.h"
 
 #define FW_SOURCES_MAX 512
+#define FW_WATCHED_MAX 1024
 #define FW_DEVICES_MAX 544 /* a vif for each source, and uplinks */
 #define FW_DEVICE_NAME_MAX 16
 
@@ -25,7 +26,8 @@ struct fw_source {
     uint16_t *number;   /* their NNNN */
     size_t n;
     struct fw_limits limits;
-    unsigned n_sets; /* sets the kernel has for it, by compile_source() */
+    uint64_t quota_used; /* bytes, of a table that went */
+    unsigned n_sets;     /* sets the kernel has for it, by compile_source() */
 };
 
 struct fw_state {
@@ -35,6 +37,8 @@ struct fw_state {
     size_t n_path[FW_PATH_KINDS];
     size_t n_devices;
     char device[FW_DEVICES_MAX][FW_DEVICE_NAME_MAX];
+    size_t n_watched;
+    struct ipaddr watched[FW_WATCHED_MAX]; /* DNS answers to them wait */
     struct name_sets *sets; /* what rules with a name look up; never NULL */
     size_t n;
     struct fw_source v[FW_SOURCES_MAX];

@@ -383,6 +383,33 @@ static int on_elems(struct monitor *m, const struct record *rec)
     return 0;
 }
 
+static int on_watch(struct monitor *m, const struct record *rec)
+{
+    struct fw_state *st = &m->st;
+    size_t i, had = st->n_watched;
+    int r;
+
+    for (i = 0; i < had; i++)
+        if (ipaddr_eq(&st->watched[i], &rec->addr))
+            break;
+    if (rec->on == (i < had) || (rec->on && had == FW_WATCHED_MAX))
+        return -EPROTO;
+    if (rec->on)
+        st->watched[st->n_watched++] = rec->addr;
+    else
+        st->watched[i] = st->watched[--st->n_watched];
+    if (m->state == AT_START)
+        return 0;
+    r = m->ops->watch(m->arg, st, had);
+    return r < 0 ? r : answer(m, RECORD_APPLIED, NULL, 0);
+}
+
+/* Allowed at any time: it changes no list. */
+static int on_pass(struct monitor *m, const struct record *rec)
+{
+    return m->ops->pass(m->arg, rec->count, rec->on);
+}
+
 /* ---- counters ---- */
 static int send_counts(struct monitor *m, size_t n)
 {
@@ -471,6 +498,8 @@ static const struct {
      AT_START_LIST | AT_RUN_LIST | AT_START_PATHS | AT_RUN_PATHS |
          AT_START_SET | AT_RUN_SET,
      on_commit},
+    {RECORD_WATCH, AT_START | AT_RUN, on_watch},
+    {RECORD_PASS, ~0u, on_pass},
     {RECORD_SET, AT_START | AT_RUN, on_set},
     {RECORD_ELEMS, AT_START_SET | AT_RUN_SET, on_elems},
     {RECORD_REMOVE, AT_RUN, on_remove},

@@ -37,6 +37,10 @@ struct monitor_ops {
     /** What a set of a name holds, which the kernel has, has changed.
      *  @param lost  a flow may have lost its right by it */
     int (*set)(void *arg, const struct fw_state *st, unsigned set, bool lost);
+    /** st->watched has changed. @param had  how many it held before */
+    int (*watch)(void *arg, const struct fw_state *st, size_t had);
+    /** An answer that waited may pass; @p all: every one. */
+    int (*pass)(void *arg, uint32_t id, bool all);
     /** Monotonic time, for what ends by itself. */
     uint64_t (*now_ms)(void *arg);
     int (*device)(void *arg, const char *name, bool there);

@@ -7,7 +7,10 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/socket.h>
+#include <unistd.h>
 
+#include "firewallvm/answer_compile.h"
+#include "firewallvm/answer_queue.h"
 #include "firewallvm/flow_judge.h"
 #include "firewallvm/monitor_count.h"
 #include "firewallvm/name_compile.h"
@@ -15,16 +18,23 @@
 #include "lib/err.h"
 #include "lib/io.h"
 #include "lib/log.h"
+#include "lib/mem.h"
 #include "lib/nft.h"
+#include "lib/nft_read.h"
 #include "lib/privsep.h"
 
 #define ANSWER_TIMEOUT_MS 5000
+#define QUEUE_WAIT_MS 1000
+#define IDS_AHEAD 0x3fffffffu /* of the queue, which counts up */
 
 struct monitor_kernel {
     struct nl *nl;
     int worker_fd;
     bool offload; /* the kernel has flowtables */
     struct monitor_count *count;
+    int queue_fd; /* of answers that wait, or -1 */
+    enum nft_queue_way way;
+    uint32_t last_passed;
 };
 
 static int commit(struct monitor_kernel *k, struct nft *b, const char *what)
@@ -69,13 +79,58 @@ static void probe_offload(struct monitor_kernel *k)
     nft_free(b);
 }
 
+/* Which way packets get into the queue: a rule is made and undone. */
+static bool can_queue(struct monitor_kernel *k, enum nft_queue_way way)
+{
+    struct nft_rule *r;
+    struct nft *b;
+    bool ok;
+
+    if (nft_new(FW_TABLE "-probe", &b) < 0)
+        return false;
+    nft_table_reset(b);
+    nft_base_chain(b, "probe", "filter", NFT_HOOK_FORWARD, 0, false);
+    r = nft_rule_begin(b, "probe");
+    nft_match_iifname(r, "lo", false);
+    nft_queue(r, ANSWER_QUEUE, way);
+    nft_rule_end(b, r);
+    nft_table_drop(b);
+    ok = nft_commit(b, k->nl, NULL) == 0;
+    nft_free(b);
+    return ok;
+}
+
+/* The resolver of an earlier run may just be ending and holds the queue. */
+static int open_queue(struct monitor_kernel *k)
+{
+    const uint64_t end_ms = io_now_ms() + QUEUE_WAIT_MS;
+    int r;
+
+    while ((r = answer_queue_open(&k->queue_fd)) == -EPERM &&
+           io_now_ms() < end_ms)
+        poll(NULL, 0, 10);
+    return r;
+}
+
+static void probe_queue(struct monitor_kernel *k)
+{
+    if (open_queue(k) == 0) {
+        if (can_queue(k, NFT_QUEUE_OWN))
+            k->way = NFT_QUEUE_OWN;
+        else if (can_queue(k, NFT_QUEUE_XT))
+            k->way = NFT_QUEUE_XT;
+    }
+    if (k->way == NFT_QUEUE_NONE)
+        log_info("this kernel has no packet queues: names with * open nothing");
+}
+
 int monitor_kernel_new(struct monitor_kernel **ret)
 {
     struct monitor_kernel *k = calloc(1, sizeof(*k));
     int r = k ? nl_new(NETLINK_NETFILTER, 0, &k->nl) : -ENOMEM;
 
     if (r == 0)
-        k->worker_fd = -1;
+        k->worker_fd = k->queue_fd = -1;
     if (r == 0)
         r = monitor_count_new(&k->count);
     if (r == 0)
@@ -85,6 +140,7 @@ int monitor_kernel_new(struct monitor_kernel **ret)
         return r;
     }
     probe_offload(k);
+    probe_queue(k);
     *ret = k;
     return 0;
 }
@@ -95,12 +151,24 @@ void monitor_kernel_free(struct monitor_kernel *k)
         return;
     monitor_count_free(k->count);
     nl_free(k->nl);
+    if (k->queue_fd >= 0)
+        close(k->queue_fd);
     free(k);
+}
+
+uint32_t monitor_kernel_portid(const struct monitor_kernel *k)
+{
+    return nl_portid(k->nl);
 }
 
 void monitor_kernel_worker(struct monitor_kernel *k, int fd)
 {
     k->worker_fd = fd;
+}
+
+int monitor_kernel_queue(const struct monitor_kernel *k)
+{
+    return k->way == NFT_QUEUE_NONE ? -1 : k->queue_fd;
 }
 
 /* ---- the flowtable ---- */
@@ -180,20 +248,58 @@ static int after_cut(struct monitor_kernel *k, const struct fw_state *st,
 }
 
 /* ---- struct monitor_ops ---- */
+/* How much of its quota a source has used is in the table that goes. */
+struct quotas {
+    struct fw_state *st;
+    uint8_t family;
+};
+
+static int take_quota(const struct nft_seen *seen, void *arg)
+{
+    const struct quotas *q = arg;
+    struct ipaddr addr = {.family = q->family};
+    size_t i;
+
+    if (seen->key_len != ipaddr_len(&addr))
+        return -EBADMSG;
+    memcpy(addr.b, seen->key, seen->key_len);
+    for (i = 0; i < q->st->n; i++)
+        if (ipaddr_eq(&q->st->v[i].addr, &addr))
+            q->st->v[i].quota_used = seen->used;
+    return 0;
+}
+
+static void recall_quotas(struct monitor_kernel *k, struct fw_state *st)
+{
+    static const uint8_t families[] = {AF_INET, AF_INET6};
+    char name[FW_SET_NAME_MAX];
+    size_t i;
+
+    for (i = 0; i < ARRAY_LEN(families); i++) {
+        struct quotas q = {.st = st, .family = families[i]};
+        int r = nft_read_elems(
+            k->nl, FW_TABLE, compile_set_name(FW_SET_QUOTA, families[i], name),
+            take_quota, &q);
+
+        if (r < 0 && r != -ENOENT)
+            log_warn("quotas not read: %s", err_text(r));
+    }
+}
+
 static int kernel_start(void *arg, struct fw_state *st)
 {
     struct monitor_kernel *k = arg;
     unsigned cut = 0;
     struct nft *b;
-    size_t i;
     int r = nft_new(FW_TABLE, &b);
 
     if (r < 0)
         return r;
+    recall_quotas(k, st);
     compile_base(b, st, k->offload);
+    compile_answers(b, st, 0, k->way);
     compile_names_missing(b, st->sets, io_now_ms());
-    for (i = 0; i < st->n && r == 0; i++)
-        r = compile_source(b, &st->v[i], NULL);
+    r = compile_sources(b, st->v, st->n);
     if (r < 0) {
         nft_free(b);
         return r;
@@ -319,6 +425,30 @@ static int kernel_set(void *arg, const struct fw_state *st, unsigned set,
     return after_cut(k, st, name, r, cut);
 }
 
+static int kernel_watch(void *arg, const struct fw_state *st, size_t had)
+{
+    struct monitor_kernel *k = arg;
+    struct nft *b;
+    int r = nft_new(FW_TABLE, &b);
+
+    if (r < 0)
+        return r;
+    compile_answers(b, st, had, k->way);
+    return commit(k, b, "answers");
+}
+
+static int kernel_pass(void *arg, uint32_t id, bool all)
+{
+    struct monitor_kernel *k = arg;
+
+    if (k->way == NFT_QUEUE_NONE)
+        return 0;
+    if (all)
+        return answer_queue_pass_all(k->queue_fd, k->last_passed + IDS_AHEAD);
+    k->last_passed = id;
+    return answer_queue_pass(k->queue_fd, id);
+}
+
 static uint64_t kernel_now_ms(void *arg)
 {
     (void)arg;
@@ -377,6 +507,8 @@ const struct monitor_ops MONITOR_KERNEL_OPS = {
     .set_dns = kernel_dns,
     .paths = kernel_paths,
     .set = kernel_set,
+    .watch = kernel_watch,
+    .pass = kernel_pass,
     .now_ms = kernel_now_ms,
     .device = kernel_device,
     .count_all = kernel_count_all,

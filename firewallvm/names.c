@@ -29,6 +29,11 @@ void names_configure(struct names *n, const struct names_config *config)
     n->config = *config;
 }
 
+void names_blind(struct names *n)
+{
+    n->blind = true;
+}
+
 static void free_family(struct names_family *f)
 {
     free(f->v);

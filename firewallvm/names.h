@@ -148,6 +148,11 @@ void names_lost(struct names *n, uint64_t now_ms);
  *  @return true if a set changed: put it in place before the answer passes */
 bool names_seen(struct names *n, const struct ipaddr *client,
                 const struct dns_answer *untrusted, uint64_t now_ms);
+/** The qube's address of the other family, if it has addresses of the
+ *  plan. @return false if not */
+bool names_pair(const struct ipaddr *client, struct ipaddr *ret);
+/** Nobody sees answers on their way: rules with * stand for nothing. */
+void names_blind(struct names *n);
 /** Has this source, or the qube's other family, a rule with *? */
 bool names_has_wild(const struct names *n, const struct ipaddr *client);
 

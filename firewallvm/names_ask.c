@@ -346,7 +346,7 @@ uint32_t names_wait_ms(const struct names *n, uint64_t now_ms)
 /* Both addresses of a qube come of its number (spec/network.md, Address
  * plan): 10.137.a.b and fd09:24ef:4179::a89:N, disposables 10.138 and a8a.
  * @return false for an address that is none of the plan */
-static bool plan_pair(const struct ipaddr *a, struct ipaddr *ret)
+bool names_pair(const struct ipaddr *a, struct ipaddr *ret)
 {
     static const uint8_t prefix[12] = {0xfd, 0x09, 0x24, 0xef, 0x41, 0x79};
     struct ipaddr other = {.family = AF_INET6};
@@ -383,7 +383,7 @@ static bool is_owner(const struct names_entry *e, const struct ipaddr *client)
     struct ipaddr other;
 
     return ipaddr_eq(&e->owner, client) ||
-           (plan_pair(client, &other) && ipaddr_eq(&e->owner, &other));
+           (names_pair(client, &other) && ipaddr_eq(&e->owner, &other));
 }
 
 /* Is @p name below the wildcard's name? */

@@ -56,6 +56,7 @@ struct names_one_use {
 
 struct names {
     struct names_config config;
+    bool blind; /* no answer on its way is seen */
     uint32_t serial;
     size_t top; /* entries that were ever used */
     struct names_entry v[NAMES_MAX];

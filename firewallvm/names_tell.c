@@ -148,7 +148,7 @@ static enum state state_of(const struct names *n, const struct names_one_use *u,
     const struct names_family *f = names_family_of(n, u);
     unsigned i;
 
-    if (!f->known || (n->v[u->name].wild && f->n == 0))
+    if (!f->known || (n->v[u->name].wild && n->blind))
         return STATE_UNRESOLVED;
     if (!f->failing)
         return STATE_OK;

@@ -241,6 +241,19 @@ static int get_set(struct cur *c, struct record *rec)
     return 0;
 }
 
+static void put_watch(struct wbuf *w, const struct record *rec)
+{
+    put_addr(w, &rec->addr);
+    wbuf_u8(w, rec->on);
+}
+
+static int get_watch(struct cur *c, struct record *rec)
+{
+    if (get_addr(c, &rec->addr) < 0 || rec->addr.family == 0)
+        return -EBADMSG;
+    return get_bool(c, &rec->on);
+}
+
 static void put_elems(struct wbuf *w, const struct record *rec)
 {
     size_t i;
@@ -434,6 +447,8 @@ static const struct record_spec {
     {RECORD_PATHS, 1, true, put_paths, get_paths},
     {RECORD_PATH, PATH_BYTES, false, put_path, get_path},
     {RECORD_SET, 2, true, put_set, get_set},
+    {RECORD_WATCH, ADDR_BYTES + 1, false, put_watch, get_watch},
+    {RECORD_PASS, 1, true, put_snat, get_snat},
     {RECORD_ELEMS, RECORD_ELEMS_MAX *ELEM_BYTES, true, put_elems, get_elems},
     {RECORD_COUNT, ADDR_BYTES, false, put_addr_only, get_addr_only},
     {RECORD_SYNCED, 0, true, NULL, NULL},

@@ -32,6 +32,8 @@ enum record_type {
     RECORD_PATH = 9,   /* kind, path */
     RECORD_COUNT = 10, /* addr: its counters please; none: read them anew */
     RECORD_SET = 12,   /* set, count = addresses that follow */
+    RECORD_WATCH = 14, /* addr, on: DNS answers to it wait to be read */
+    RECORD_PASS = 15,  /* count = number of an answer that waited; on: all */
     RECORD_ELEMS = 13, /* count = n of elems[] */
     /* monitor to worker */
     RECORD_SYNCED = 65,    /* count = sources: answer to READY */

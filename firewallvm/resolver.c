@@ -19,6 +19,8 @@
 #include <sys/wait.h>
 #include <time.h>
 
+#include "firewallvm/answer_packet.h"
+#include "firewallvm/answer_queue.h"
 #include "firewallvm/resolver_ask.h"
 #include "firewallvm/resolver_record.h"
 #include "lib/err.h"
@@ -33,6 +35,7 @@
 #define RESOLVER_MEMORY (64ull << 20)
 #define RESOLVER_SYS (SANDBOX_SYS_SOCKET | SANDBOX_SYS_INET)
 #define RECORDS_PER_TURN 64
+#define PACKETS_PER_TURN 16
 #define SLOTS (RESOLVER_NAMES_MAX * 2)
 /* Between two lives of the inner process. */
 #define WAIT_FIRST_MS 100u
@@ -49,6 +52,7 @@ struct slot {
 struct resolver {
     struct loop *loop;
     struct resolver_ask *ask;
+    struct answer_waiting waiting;
     size_t head, n_queued;
     uint16_t queue[SLOTS]; /* slots, in the order they came */
     struct slot v[SLOTS];
@@ -141,6 +145,7 @@ static int take(struct resolver *res, const struct resolver_request *req)
         return 0;
     case RESOLVER_HELLO:
     case RESOLVER_ANSWER:
+    case RESOLVER_SEEN:
         break;
     }
     return -EBADMSG;
@@ -166,12 +171,51 @@ static void on_worker(int fd, unsigned events, void *arg)
         end(res, r);
 }
 
+/* ---- answers on their way to a qube ---- */
+static void read_waiting(const struct answer_waiting *w,
+                         struct resolver_answer *ret)
+{
+    struct answer_packet packet;
+    struct dns_answer dns;
+
+    *ret = (struct resolver_answer){
+        .type = RESOLVER_SEEN, .id = w->id, .status = DNS_FAILED};
+    if (answer_packet_parse(w->untrusted_packet, w->len, &packet) < 0 ||
+        dns_answer_parse(packet.dns, packet.len, &dns) < 0)
+        return;
+    ret->client = packet.client;
+    ret->family = dns.family;
+    ret->status = dns.status;
+    ret->n = dns.n;
+    memcpy(ret->v, dns.v, sizeof(ret->v));
+    memcpy(ret->name, dns.name, sizeof(ret->name));
+}
+
+static void on_queue(int fd, unsigned events, void *arg)
+{
+    struct resolver *res = arg;
+    struct resolver_answer ans;
+    int i, r = 1;
+
+    (void)events;
+    for (i = 0; i < PACKETS_PER_TURN && r == 1; i++) {
+        r = answer_queue_read(fd, &res->waiting);
+        if (r != 1)
+            break;
+        read_waiting(&res->waiting, &ans);
+        r = send_answer(&ans);
+        r = r == 0 ? 1 : r;
+    }
+    if (r < 0 && r != -ENOBUFS)
+        end(res, r);
+}
+
 /* ---- the inner process ---- */
-static int inner(struct resolver_ask *ask, pid_t parent)
+static int inner(struct resolver_ask *ask, int queue_fd, pid_t parent)
 {
     static const struct resolver_answer hello = {.type = RESOLVER_HELLO};
     CLEANUP_FREE struct resolver *res = calloc(1, sizeof(*res));
-    struct loop_io *io;
+    struct loop_io *io, *queue_io;
     int r = res ? sandbox_tighten(RESOLVER_SYS, parent) : -ENOMEM;
 
     if (r == 0)
@@ -183,6 +227,9 @@ static int inner(struct resolver_ask *ask, pid_t parent)
     if (r == 0)
         r = loop_io_new(res->loop, PRIVSEP_CHILD_FD, LOOP_READ, on_worker, res,
                         &io);
+    if (r == 0 && queue_fd >= 0)
+        r = loop_io_new(res->loop, queue_fd, LOOP_READ, on_queue, res,
+                        &queue_io);
     if (r == 0)
         r = send_answer(&hello);
     if (r == -ECONNRESET)
@@ -213,7 +260,7 @@ static void log_end(int status, uint32_t ms)
 }
 
 /* @return 0 the worker is gone; -errno */
-static int keep(struct resolver_ask *ask)
+static int keep(struct resolver_ask *ask, int queue_fd)
 {
     pid_t parent = getpid();
     uint32_t wait = WAIT_FIRST_MS;
@@ -226,7 +273,7 @@ static int keep(struct resolver_ask *ask)
         if (pid < 0)
             return err_last();
         if (pid == 0)
-            _exit(inner(ask, parent));
+            _exit(inner(ask, queue_fd, parent));
         while (waitpid(pid, &status, 0) < 0)
             if (errno != EINTR)
                 return err_last();
@@ -251,12 +298,17 @@ int resolver_main(void)
         .max_files = 64,
     };
     struct resolver_ask *ask;
+    int queue_fd = -1;
+    char hello;
     int r = resolver_ask_new(&ask);
 
+    /* The first message brings the queue of answers, if there is one. */
+    if (r == 0 && io_recv_fd(PRIVSEP_CHILD_FD, &hello, 1, &queue_fd) != 1)
+        r = -EPROTO;
     if (r == 0)
         r = sandbox_enter(&SANDBOX);
     if (r == 0)
-        r = keep(ask);
+        r = keep(ask, queue_fd);
     if (r < 0)
         log_err("%s", err_text(r));
     return r < 0 ? 1 : 0;

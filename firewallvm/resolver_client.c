@@ -28,8 +28,10 @@ struct resolver_client {
     uint8_t unsent[RESOLVER_REQUEST_BYTES];
 };
 
-int resolver_client_new(struct names *names, struct resolver_client **ret)
+int resolver_client_new(struct names *names, int queue_fd,
+                        struct resolver_client **ret)
 {
+    const char hello = 0;
     char name[] = "firewallvmd", role[] = RESOLVER_ARG;
     char *const argv[] = {name, role, NULL};
     struct resolver_client *c = calloc(1, sizeof(*c));
@@ -41,8 +43,10 @@ int resolver_client_new(struct names *names, struct resolver_client **ret)
     c->names = names;
     c->fd = -1;
     r = privsep_spawn("/proc/self/exe", argv, &c->fd, &pid);
+    if (r == 0)
+        r = io_send_fd(c->fd, &hello, 1, queue_fd);
     if (r < 0) {
-        free(c);
+        resolver_client_free(c);
         return r;
     }
     *ret = c;
@@ -120,6 +124,11 @@ static void take(struct resolver_client *c, const struct resolver_answer *ans)
         names_answer(c->names, ans, io_now_ms());
         return;
     }
+    if (ans->type == RESOLVER_SEEN) {
+        c->cb.seen(c->cb.arg, ans);
+        return;
+    }
+    c->cb.seen(c->cb.arg, NULL);
     c->send_servers = c->has_servers;
     c->has_unsent = false;
     names_lost(c->names, io_now_ms());

@@ -24,14 +24,19 @@
 struct resolver_client;
 
 struct resolver_client_cb {
-    void (*changed)(void *arg);     /* answers went into the table */
+    void (*changed)(void *arg); /* answers went into the table */
+    /** An answer to a qube waits (RESOLVER_SEEN); NULL: none that was told
+     *  before will be spoken of again. `changed` follows. */
+    void (*seen)(void *arg, const struct resolver_answer *ans);
     void (*gone)(void *arg, int r); /* -ECONNRESET or -errno */
     void *arg;
 };
 
-/** Start the resolver. @param names  borrowed until resolver_client_free()
+/** Start the resolver. @param queue_fd  answers that wait, to be read by it
+ *  (borrowed), or -1. @param names  borrowed until resolver_client_free()
  *  @return 0; -ENOMEM; -errno */
-int resolver_client_new(struct names *names, struct resolver_client **ret);
+int resolver_client_new(struct names *names, int queue_fd,
+                        struct resolver_client **ret);
 /** Ends the resolver by closing its socket. */
 void resolver_client_free(struct resolver_client *c);
 

@@ -14,6 +14,7 @@
 
 #define HEAD_BYTES 16
 #define BODY_BYTES (RESOLVER_REQUEST_BYTES - HEAD_BYTES)
+#define ELEM_BYTES 20 /* TTL, address of the answer's family */
 #define ADDR_BYTES 17 /* 0, 4 or 6, then 16 bytes */
 
 static_assert(FW_NAME_MAX <= BODY_BYTES, "a name fits");
@@ -92,20 +93,26 @@ static int get_servers(struct cur *c, struct fw_dns *ret)
     return 0;
 }
 
-/* A name as a rule holds it, not a wildcard, NUL padded to the end. */
-static int get_name(struct cur *c, char ret[FW_NAME_MAX])
+/* "" or a name as a rule holds it, not a wildcard, NUL padded to the end of
+ * @p room bytes, FW_NAME_MAX or more. */
+static int get_text(struct cur *c, size_t room, char ret[FW_NAME_MAX])
 {
     const uint8_t *p;
     size_t n;
 
-    if (cur_take(c, BODY_BYTES, &p) < 0)
+    if (cur_take(c, room, &p) < 0)
         return -EBADMSG;
     n = strnlen((const char *)p, FW_NAME_MAX);
-    if (n >= FW_NAME_MAX || !all_zero(p + n, BODY_BYTES - n) ||
-        rule_parse_name((struct text){(const char *)p, n}) < 0)
+    if (n >= FW_NAME_MAX || !all_zero(p + n, room - n) ||
+        (n > 0 && rule_parse_name((struct text){(const char *)p, n}) < 0))
         return -EBADMSG;
     memcpy(ret, p, n + 1);
     return rule_name_is_wild(ret) ? -EBADMSG : 0;
+}
+
+static int get_name(struct cur *c, char ret[FW_NAME_MAX])
+{
+    return get_text(c, BODY_BYTES, ret) < 0 || !ret[0] ? -EBADMSG : 0;
 }
 
 int resolver_request_encode(const struct resolver_request *req,
@@ -162,6 +169,7 @@ int resolver_request_decode(const uint8_t untrusted[RESOLVER_REQUEST_BYTES],
 int resolver_answer_encode(const struct resolver_answer *ans,
                            uint8_t out[RESOLVER_ANSWER_BYTES])
 {
+    static const uint8_t none[ELEM_BYTES];
     struct wbuf w = wbuf_of(out, RESOLVER_ANSWER_BYTES);
     struct resolver_answer back;
     unsigned i;
@@ -180,6 +188,11 @@ int resolver_answer_encode(const struct resolver_answer *ans,
         wbuf_u32le(&w, ans->v[i].ttl_s);
         wbuf_bytes(&w, ans->v[i].addr.b, sizeof(ans->v[i].addr.b));
     }
+    for (; i < DNS_ADDRS_MAX; i++)
+        wbuf_bytes(&w, none, ELEM_BYTES);
+    wbuf_u8(&w, family_code(ans->client.family));
+    wbuf_bytes(&w, ans->client.b, sizeof(ans->client.b));
+    wbuf_bytes(&w, ans->name, strnlen(ans->name, sizeof(ans->name)));
     if (wbuf_done(&w) < 0 || resolver_answer_decode(out, &back) < 0)
         return -EINVAL;
     return 0;
@@ -197,15 +210,38 @@ static int get_addrs(struct cur *c, struct resolver_answer *ans)
             !ipaddr_is_host(&v->addr))
             return -EBADMSG;
     }
-    return 0;
+    return get_zeros(c, (DNS_ADDRS_MAX - i) * ELEM_BYTES);
+}
+
+/* Whom an answer is sent to, and the name it is about. */
+static int get_seen(struct cur *c, struct resolver_answer *ans)
+{
+    uint8_t family;
+
+    if (get_family(c, true, &family) < 0 ||
+        get_bytes(c, family, &ans->client) < 0)
+        return -EBADMSG;
+    return get_text(c, c->left, ans->name);
 }
 
 static int check_answer(const struct resolver_answer *ans, uint32_t type)
 {
     if (type == RESOLVER_HELLO)
-        return ans->id || ans->serial || ans->family || ans->status || ans->n
+        return ans->client.family || ans->name[0] || ans->id || ans->serial ||
+                       ans->family || ans->status || ans->n
                    ? -EBADMSG
                    : 0;
+    if (type == RESOLVER_SEEN) {
+        bool whole = ans->family != 0;
+
+        if (ans->serial || ans->n > DNS_ADDRS_MAX ||
+            (ans->client.family != 0) != whole ||
+            (!whole && (ans->status != DNS_FAILED || ans->name[0])))
+            return -EBADMSG;
+        return (ans->status == DNS_OK) == (ans->n > 0) ? 0 : -EBADMSG;
+    }
+    if (ans->client.family != 0 || ans->name[0])
+        return -EBADMSG;
     if (type != RESOLVER_ANSWER || ans->family == 0 ||
         ans->id >= RESOLVER_NAMES_MAX || ans->n > DNS_ADDRS_MAX)
         return -EBADMSG;
@@ -228,8 +264,8 @@ int resolver_answer_decode(const uint8_t untrusted[RESOLVER_ANSWER_BYTES],
     ans.type = (enum resolver_type)type;
     ans.status = (enum dns_status)status;
     ans.n = n;
-    if (check_answer(&ans, type) < 0 || get_addrs(&c, &ans) < 0 ||
-        !all_zero(c.p, c.left))
+    if (n > DNS_ADDRS_MAX || get_addrs(&c, &ans) < 0 ||
+        get_seen(&c, &ans) < 0 || check_answer(&ans, type) < 0)
         return -EBADMSG;
     *ret = ans;
     return 0;

@@ -18,8 +18,8 @@
 
 /* type, id, serial, family, 3 zero bytes, body of a name or of servers */
 #define RESOLVER_REQUEST_BYTES 272
-/* type, id, serial, family, status, count, then the addresses */
-#define RESOLVER_ANSWER_BYTES (16 + DNS_ADDRS_MAX * 20)
+/* type, id, serial, family, status, count, addresses, client, name */
+#define RESOLVER_ANSWER_BYTES (16 + DNS_ADDRS_MAX * 20 + 17 + FW_NAME_MAX)
 
 enum resolver_type {
     /* worker to resolver */
@@ -30,6 +30,9 @@ enum resolver_type {
     /* resolver to worker */
     RESOLVER_HELLO = 65,  /* it began anew: it knows no server and no want */
     RESOLVER_ANSWER = 66, /* id, serial, family, status, addresses */
+    RESOLVER_SEEN = 67,   /* an answer that waits: id (of the queue), client,
+                           * family, status, addresses, name; only the id if
+                           * it could not be read */
 };
 
 /** A decoded request; fields not named beside its type are zero. */
@@ -51,6 +54,8 @@ struct resolver_answer {
     enum dns_status status;
     unsigned n; /* 1..DNS_ADDRS_MAX for DNS_OK, else 0 */
     struct dns_addr v[DNS_ADDRS_MAX];
+    struct ipaddr client;
+    char name[FW_NAME_MAX];
 };
 
 /** Encode a record of ours; all bytes of @p out are written.

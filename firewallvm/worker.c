@@ -31,7 +31,7 @@ struct worker {
     struct loop *loop;
     struct loop_io *io;
     struct loop_timer *timer;
-    struct loop_io *clock_io;
+    struct loop_io *clock_io, *monitor_io;
     int clock_fd;       /* wall_clock_new() */
     uint64_t clock_for; /* what it is set to */
     struct fw_dns dns;
@@ -71,7 +71,7 @@ static int start_list(struct worker *w, struct source *s, char *status)
 
     if (r == 0) {
         worker_names_take(w->names, s, &list);
-        r = worker_names_send(w->names, PRIVSEP_CHILD_FD, &list, false);
+        r = worker_names_send(w->names, PRIVSEP_CHILD_FD, s, &list, false);
     }
     if (r == 0)
         r = priv_send_list(PRIVSEP_CHILD_FD, &s->addr, &list);
@@ -248,6 +248,8 @@ static int remove_source(struct worker *w, struct source *s)
         log_info("%s: gone", s->text);
         worker_names_forget(w->names, s);
         r = worker_see_forget(w->see, s);
+        if (r == 0)
+            r = worker_names_watch(w->names, PRIVSEP_CHILD_FD, s, true);
     }
     if (r == 0)
         r = worker_qdb_forget(w->qdb, s->text);
@@ -267,7 +269,7 @@ static int apply_list(struct worker *w, struct source *s,
     int r;
 
     worker_names_take(w->names, s, list);
-    r = worker_names_send(w->names, PRIVSEP_CHILD_FD, list, true);
+    r = worker_names_send(w->names, PRIVSEP_CHILD_FD, s, list, true);
     if (r == 0)
         r = priv_send_list(PRIVSEP_CHILD_FD, &s->addr, list);
     if (r == 0)
@@ -279,6 +281,9 @@ static int apply_list(struct worker *w, struct source *s,
         list->reason = err_text((int)rec.count);
         strcpy(list->where, "kernel");
         worker_names_forget(w->names, s);
+        r = worker_names_watch(w->names, PRIVSEP_CHILD_FD, s, true);
+        if (r < 0)
+            return r;
     }
     rule_source_status(list, s->unresolved, status);
     log_info("%s: %s", s->text, status);
@@ -424,6 +429,8 @@ static void work(struct worker *w)
     s = r == 0 ? source_set_next(&w->sources, io_now_ms()) : NULL;
     if (s)
         r = handle_source(w, s);
+    if (s && r == 0)
+        r = worker_names_run(w->names, PRIVSEP_CHILD_FD, w->qdb, &w->sources);
     if (r == 0)
         r = keep_time(w); /* what was just read may end at another time */
     if (r < 0) {
@@ -458,6 +465,22 @@ static void on_qdb(int fd, unsigned events, void *arg)
     work(arg);
 }
 
+/* Answers are read where they are waited for: what comes here is the
+ * monitor's end, or a mistake of its. (The kernel's signal at a parent's end
+ * does not reach another user.) */
+static void on_monitor(int fd, unsigned events, void *arg)
+{
+    struct worker *w = arg;
+    uint8_t bytes[RECORD_BYTES];
+    int r = privsep_recv(fd, bytes, sizeof(bytes));
+
+    (void)events;
+    if (r == -EAGAIN)
+        return;
+    log_err("worker ends: %s", err_text(r < 0 ? r : -EPROTO));
+    loop_stop(w->loop, 1);
+}
+
 static void on_clock(int fd, unsigned events, void *arg)
 {
     (void)fd;
@@ -468,6 +491,20 @@ static void on_clock(int fd, unsigned events, void *arg)
 static void on_timer(void *arg)
 {
     work(arg);
+}
+
+/* The monitor's first message brings the queue of answers, if there is one,
+ * for the resolver to read. */
+static int start_names(struct worker *w)
+{
+    CLEANUP_FD int queue_fd = -1;
+    int fd = -1;
+    char hello;
+
+    if (io_recv_fd(PRIVSEP_CHILD_FD, &hello, 1, &fd) != 1)
+        return -EPROTO;
+    queue_fd = fd;
+    return worker_names_new(queue_fd, &w->names);
 }
 
 static int set_up(struct worker *w)
@@ -486,7 +523,7 @@ static int set_up(struct worker *w)
         log_err("QubesDB: %s", err_text(r));
         return r;
     }
-    r = worker_names_new(&w->names);
+    r = start_names(w);
     if (r == 0)
         r = loop_new(&w->loop);
     if (r == 0)
@@ -495,6 +532,9 @@ static int set_up(struct worker *w)
         r = loop_io_new(w->loop, qdb_fd(w->qdb), LOOP_READ, on_qdb, w, &w->io);
     if (r == 0)
         r = worker_names_attach(w->names, w->loop, on_names, w);
+    if (r == 0)
+        r = loop_io_new(w->loop, PRIVSEP_CHILD_FD, LOOP_READ, on_monitor, w,
+                        &w->monitor_io);
     if (r == 0)
         r = wall_clock_new(&w->clock_fd);
     if (r == 0)

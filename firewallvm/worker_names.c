@@ -7,6 +7,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "firewallvm/fw_state.h"
 #include "firewallvm/resolver_client.h"
 #include "firewallvm/worker_priv.h"
 #include "firewallvm/worker_qdb.h"
@@ -15,6 +16,8 @@
 #include "lib/log.h"
 #include "lib/mem.h"
 
+#define WAITING_MAX 64
+
 struct worker_names {
     struct names *names;
     struct resolver_client *client;
@@ -22,21 +25,28 @@ struct worker_names {
     void *arg;
     bool has_servers;
     bool told[NAME_HANDLES + 1]; /* the monitor has the set */
+    size_t n_watched;
+    struct ipaddr watched[FW_WATCHED_MAX]; /* whose answers wait */
+    size_t n_waiting;
+    bool pass_all;
+    uint32_t waiting[WAITING_MAX]; /* answers to be let pass */
 };
 
-int worker_names_new(struct worker_names **ret)
+int worker_names_new(int queue_fd, struct worker_names **ret)
 {
     struct worker_names *wn = calloc(1, sizeof(*wn));
     int r = wn ? names_new(&NAMES_CONFIG, &wn->names) : -ENOMEM;
 
     if (r == 0)
-        r = resolver_client_new(wn->names, &wn->client);
+        r = resolver_client_new(wn->names, queue_fd, &wn->client);
     if (r < 0) {
         if (wn)
             names_free(wn->names);
         free(wn);
         return r;
     }
+    if (queue_fd < 0)
+        names_blind(wn->names);
     *ret = wn;
     return 0;
 }
@@ -46,6 +56,25 @@ static void on_changed(void *arg)
     struct worker_names *wn = arg;
 
     wn->wake(wn->arg, 0);
+}
+
+static void on_seen(void *arg, const struct resolver_answer *ans)
+{
+    struct worker_names *wn = arg;
+    struct dns_answer dns;
+
+    if (!ans || wn->n_waiting == WAITING_MAX) {
+        wn->pass_all = true;
+        return;
+    }
+    wn->waiting[wn->n_waiting++] = ans->id;
+    if (ans->status != DNS_OK)
+        return;
+    dns = (struct dns_answer){
+        .family = ans->family, .status = ans->status, .n = ans->n};
+    memcpy(dns.name, ans->name, sizeof(dns.name));
+    memcpy(dns.v, ans->v, sizeof(dns.v));
+    names_seen(wn->names, &ans->client, &dns, io_now_ms());
 }
 
 static void on_gone(void *arg, int r)
@@ -58,7 +87,8 @@ static void on_gone(void *arg, int r)
 int worker_names_attach(struct worker_names *wn, struct loop *loop,
                         void (*wake)(void *arg, int r), void *arg)
 {
-    const struct resolver_client_cb cb = {on_changed, on_gone, wn};
+    const struct resolver_client_cb cb = {
+        .changed = on_changed, .seen = on_seen, .gone = on_gone, .arg = wn};
 
     wn->wake = wake;
     wn->arg = arg;
@@ -172,7 +202,45 @@ static int send_set(struct worker_names *wn, int fd, unsigned handle,
     return r;
 }
 
-int worker_names_send(struct worker_names *wn, int fd,
+static int watch_one(struct worker_names *wn, int fd, const struct ipaddr *a,
+                     bool answers)
+{
+    struct record rec = {.type = RECORD_WATCH, .addr = *a};
+    size_t i;
+    int r;
+
+    rec.on = names_has_wild(wn->names, a);
+    for (i = 0; i < wn->n_watched; i++)
+        if (ipaddr_eq(&wn->watched[i], a))
+            break;
+    if (rec.on == (i < wn->n_watched) || (rec.on && i == FW_WATCHED_MAX))
+        return 0;
+    r = priv_send(fd, &rec);
+    if (r == 0 && answers)
+        r = priv_answer(fd, &rec);
+    if (r == 0 && answers && rec.type != RECORD_APPLIED)
+        r = -EPROTO;
+    if (r < 0)
+        return r;
+    if (i == wn->n_watched)
+        wn->watched[wn->n_watched++] = *a;
+    else
+        wn->watched[i] = wn->watched[--wn->n_watched];
+    return 0;
+}
+
+int worker_names_watch(struct worker_names *wn, int fd, const struct source *s,
+                       bool answers)
+{
+    struct ipaddr other;
+    int r = watch_one(wn, fd, &s->addr, answers);
+
+    if (r == 0 && names_pair(&s->addr, &other))
+        r = watch_one(wn, fd, &other, answers);
+    return r;
+}
+
+int worker_names_send(struct worker_names *wn, int fd, const struct source *s,
                       const struct rule_source *list, bool answers)
 {
     size_t i, n = list->reason ? 0 : list->n;
@@ -183,6 +251,26 @@ int worker_names_send(struct worker_names *wn, int fd,
 
         if (h != 0 && (!wn->told[h] || names_set_changed(wn->names, h)))
             r = send_set(wn, fd, h, answers);
+    }
+    return r == 0 ? worker_names_watch(wn, fd, s, answers) : r;
+}
+
+/* What waited may pass, now that the sets are as they should be. */
+static int let_pass(struct worker_names *wn, int fd)
+{
+    struct record rec = {.type = RECORD_PASS};
+    size_t i;
+    int r = 0;
+
+    for (i = 0; i < wn->n_waiting && r == 0; i++) {
+        rec.count = wn->waiting[i];
+        r = priv_send(fd, &rec);
+    }
+    wn->n_waiting = 0;
+    if (r == 0 && wn->pass_all) {
+        rec = (struct record){.type = RECORD_PASS, .on = true};
+        wn->pass_all = false;
+        r = priv_send(fd, &rec);
     }
     return r;
 }
@@ -221,8 +309,10 @@ int worker_names_run(struct worker_names *wn, int fd, struct qdb *q,
             s->lapsed = true;
         else if (c.kind == NAMES_STATUS && s)
             r = tell_status(wn, q, s, c.number);
+        if (c.kind == NAMES_STATUS && r == 0)
+            r = let_pass(wn, fd); /* all sets have been told before */
     }
-    return r;
+    return r == 0 ? let_pass(wn, fd) : r;
 }
 
 uint32_t worker_names_wait_ms(const struct worker_names *wn)

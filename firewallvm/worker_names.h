@@ -20,8 +20,9 @@
 struct worker_names;
 
 /** Starts the resolver process, so to be called before the sandbox.
+ *  @param queue_fd  the queue of answers that wait, borrowed; -1: none
  *  @return 0; -ENOMEM; -errno */
-int worker_names_new(struct worker_names **ret);
+int worker_names_new(int queue_fd, struct worker_names **ret);
 
 /** @param wake  called when worker_names_run() has something to do; r is 0,
  *               or -errno when the resolver is gone (end then)
@@ -50,11 +51,16 @@ void worker_names_forget(struct worker_names *wn, struct source *s);
 bool worker_names_settled(struct worker_names *wn);
 
 /** Tell the monitor every set of the list that it does not have as it is,
- *  to be done before the list is sent.
+ *  and whose answers have to wait; to be done before the list is sent.
  *  @param answers  it answers each (not before READY)
  *  @return 0; as priv_send() */
-int worker_names_send(struct worker_names *wn, int fd,
+int worker_names_send(struct worker_names *wn, int fd, const struct source *s,
                       const struct rule_source *list, bool answers);
+
+/** Tell the monitor whose answers have to wait, after worker_names_forget();
+ *  worker_names_send() does it as well. @return 0; as priv_send() */
+int worker_names_watch(struct worker_names *wn, int fd, const struct source *s,
+                       bool answers);
 
 /** Do what is due: ask, tell the monitor changed sets, write status keys,
  *  mark sources as lapsed whose list has to be sent again.

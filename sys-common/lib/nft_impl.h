@@ -22,6 +22,8 @@ uint32_t nft_padded(uint32_t len);
 
 /** A new expression of the rule; NULL after an error (noted). */
 struct nftnl_expr *nft_expr_new(struct nft_rule *r, const char *name);
+/** Note the first error of the rule's batch. */
+void nft_rule_fail(struct nft_rule *r, int err);
 void nft_expr_add(struct nft_rule *r, struct nftnl_expr *e);
 /** Load bytes of the packet / a fact about it into a register. */
 void nft_payload(struct nft_rule *r, uint32_t base, uint32_t offset,

@@ -7,6 +7,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "firewallvm/answer_compile.h"
 #include "firewallvm/monitor.h"
 #include "firewallvm/name_compile.h"
 #include "firewallvm/rule_compile.h"
@@ -34,16 +35,13 @@ static int done(struct fake *f, struct nft *b)
 static int fake_start(void *arg, struct fw_state *st)
 {
     struct nft *b;
-    size_t i;
-    int r = 0;
 
     if (nft_new(FW_TABLE, &b) < 0)
         return -ENOMEM;
     compile_base(b, st, true);
+    compile_answers(b, st, 0, NFT_QUEUE_XT);
     compile_names_missing(b, st->sets, NOW_MS);
-    for (i = 0; i < st->n && r == 0; i++)
-        r = compile_source(b, &st->v[i], NULL);
-    if (r < 0)
+    if (compile_sources(b, st->v, st->n) < 0)
         abort();
     return done(arg, b);
 }
@@ -115,6 +113,24 @@ static int fake_set(void *arg, const struct fw_state *st, unsigned set,
     return done(arg, b);
 }
 
+static int fake_watch(void *arg, const struct fw_state *st, size_t had)
+{
+    struct nft *b;
+
+    if (nft_new(FW_TABLE, &b) < 0)
+        return -ENOMEM;
+    compile_answers(b, st, had, NFT_QUEUE_OWN);
+    return done(arg, b);
+}
+
+static int fake_pass(void *arg, uint32_t id, bool all)
+{
+    (void)arg;
+    (void)id;
+    (void)all;
+    return 0;
+}
+
 static uint64_t fake_now_ms(void *arg)
 {
     (void)arg;
@@ -164,6 +180,8 @@ static const struct monitor_ops OPS = {
     .set_dns = fake_dns,
     .paths = fake_paths,
     .set = fake_set,
+    .watch = fake_watch,
+    .pass = fake_pass,
     .now_ms = fake_now_ms,
     .device = fake_device,
     .count_all = fake_count_all,

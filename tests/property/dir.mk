@@ -14,7 +14,7 @@ endef
 
 # firewallvmd's monitor without its main, and the scene's packets
 FW_TOOL_SRCS := $(addprefix firewallvm/,monitor_kernel.c monitor_count.c \
-  flow_cut.c flow_judge.c) \
+  flow_cut.c flow_judge.c answer_queue.c) \
   $(addprefix tests/property/,gen.c frame.c wire.c flows.c engine_direct.c)
 FW_TOOL_LIBS := fwcompile fwrec rules nl lib
 $(eval $(call test_tool,fwprop,$(addprefix tests/property/,fwprop.c world.c \

@@ -89,6 +89,19 @@ static int fake_set(void *arg, const struct fw_state *st, unsigned set,
     return 0;
 }
 
+static int fake_watch(void *arg, const struct fw_state *st, size_t had)
+{
+    note(arg, "had", (unsigned)had);
+    note(arg, "watch", (unsigned)st->n_watched);
+    return 0;
+}
+
+static int fake_pass(void *arg, uint32_t id, bool all)
+{
+    note(arg, all ? "pass-all" : "pass", id);
+    return 0;
+}
+
 static uint64_t fake_now_ms(void *arg)
 {
     return ((struct fake *)arg)->now_ms;
@@ -107,6 +120,8 @@ static const struct monitor_ops FAKE = {
     .apply = fake_apply,
     .remove = fake_remove,
     .set = fake_set,
+    .watch = fake_watch,
+    .pass = fake_pass,
     .now_ms = fake_now_ms,
     .answer = fake_answer,
 };
@@ -327,6 +342,38 @@ static void test_refused(void **state)
     assert_int_equal(rule(TWO, 0), -EPROTO);
 }
 
+static int watch(const char *client, bool on)
+{
+    return take(
+        &(struct record){.type = RECORD_WATCH, .addr = ip(client), .on = on});
+}
+
+/* Whose answers wait; letting them pass is no part of any list. */
+static void test_watch(void **state)
+{
+    (void)state;
+    assert_int_equal(watch(A4, true), 0);
+    assert_int_equal(ask(RECORD_PASS, 7), 0);
+    assert_string_equal(log_of(), "pass 7;");
+    assert_int_equal(ask(RECORD_DNS, 0), 0);
+    assert_int_equal(ask(RECORD_SNAT, 0), 0);
+    assert_int_equal(ask(RECORD_READY, 0), 1);
+    assert_string_equal(log_of(), "start 0;");
+    assert_int_equal(watch(B4, true), 1);
+    assert_string_equal(log_of(), "had 1;watch 2;");
+    assert_int_equal(watch(A4, false), 1);
+    assert_int_equal(begin(A4, 1), 0);
+    assert_int_equal(ask(RECORD_PASS, UINT32_MAX), 0);
+    assert_int_equal(take(&(struct record){.type = RECORD_PASS, .on = true}),
+                     0);
+    assert_int_equal(rule(0, 0), 0);
+    assert_int_equal(ask(RECORD_COMMIT, 0), 1);
+    assert_string_equal(log_of(), "had 2;watch 1;pass 4294967295;pass-all 0;"
+                                  "new 1;");
+    assert_int_equal(watch(A4, false), -EPROTO);
+    assert_int_equal(watch(B4, true), -EPROTO);
+}
+
 static int unknown_set(void)
 {
     return list(A4, ONE, 0);
@@ -431,7 +478,7 @@ int main(void)
 #define T(f) cmocka_unit_test_setup_teardown(f, set_up, tear_down)
     const struct CMUnitTest tests[] = {
         T(test_records), T(test_life),  T(test_start),
-        T(test_refused), T(test_wrong),
+        T(test_refused), T(test_wrong), T(test_watch),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);

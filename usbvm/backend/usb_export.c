@@ -258,7 +258,7 @@ static int enter_sandbox(uint32_t uid)
         .uid = uid,
         .gid = uid,
         .root = "/var/empty",
-        .sys = SANDBOX_SYS_SOCKET | SANDBOX_SYS_READLINK,
+        .sys = SANDBOX_SYS_SOCKET | SANDBOX_SYS_READLINK | SANDBOX_SYS_MMAP_FD,
         .ioctls = ioctls,
         .n_ioctls = ARRAY_LEN(ioctls),
         .max_memory = MEMORY_MAX,

@@ -12,6 +12,7 @@
 #include "lib/log.h"
 #include "rules/rule_eval.h"
 #include "rules/rule_lower.h"
+#include "rules/rule_parse.h"
 
 /* A rule as the kernel's side knows it, and whose number it has. */
 struct low {
@@ -114,7 +115,7 @@ static bool known_addrs(const struct job *j, size_t number, struct ipaddr *ret,
 static bool is_asked_name(const struct fw_question *ask,
                           const struct fw_rule *r)
 {
-    return !ask->addr.family && !strcmp(ask->host, r->name);
+    return !ask->addr.family && rule_name_covers(r->name, ask->host);
 }
 
 /* A rule with a name becomes one without where it is known whether the

@@ -13,10 +13,9 @@ $(eval $(call library,fwcompile,$(addprefix firewallvm/,rule_compile.c \
 $(eval $(call library,names,$(addprefix firewallvm/,names.c names_ask.c \
   names_config.c names_tell.c names_dns.c answer_packet.c resolver_record.c)))
 $(eval $(call program,firewallvmd,$(addprefix firewallvm/,firewallvmd.c \
-  monitor_kernel.c monitor_count.c flow_cut.c flow_judge.c worker.c \
-  worker_priv.c worker_qdb.c worker_names.c wall_clock.c resolver.c \
-  resolver_ask.c resolver_client.c \
-  answer_queue.c $(FW_SEE)),\
+  monitor_kernel.c monitor_count.c monitor_watch.c flow_cut.c flow_judge.c \
+  worker.c worker_priv.c worker_qdb.c worker_names.c wall_clock.c resolver.c \
+  resolver_ask.c resolver_client.c answer_queue.c $(FW_SEE)),\
   names fwsee fwcompile fwrec qubesdb rules nl lib,$(LIB_LIBS) $(NL_LIBS) -lcares))
 
 $(foreach t,log_packet count_keys,$(eval $(call unit_test,test_$(t),\

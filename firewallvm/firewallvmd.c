@@ -13,6 +13,7 @@
 #include "firewallvm/log_main.h"
 #include "firewallvm/monitor.h"
 #include "firewallvm/monitor_kernel.h"
+#include "firewallvm/monitor_watch.h"
 #include "firewallvm/resolver.h"
 #include "firewallvm/worker.h"
 #include "lib/err.h"
@@ -27,11 +28,15 @@
 #define MONITOR_MEMORY (256ull << 20)
 #define WORKER_ARG "worker"
 #define RECORDS_PER_TURN 256
+#define REPAIR_MS 1000
 
 struct daemon {
     struct loop *loop;
     struct monitor_kernel *kernel;
     struct monitor *monitor;
+    struct monitor_watch *watch;
+    struct loop_timer *repair; /* runs for REPAIR_MS after a repair */
+    bool changed, repaired;
     int worker_fd;
     pid_t worker_pid;
 };
@@ -64,6 +69,72 @@ static void on_worker(int fd, unsigned events, void *arg)
         log_err("worker not heard any more: %s", err_text(r));
     if (r < 0)
         loop_stop(d->loop, 1);
+}
+
+/* ---- what the kernel says ---- */
+static int on_device(const char *name, bool there, void *arg)
+{
+    struct daemon *d = arg;
+
+    return monitor_device(d->monitor, name, there);
+}
+
+static void on_devices(int fd, unsigned events, void *arg)
+{
+    struct daemon *d = arg;
+    int r = monitor_watch_devices(d->watch, on_device, d);
+
+    (void)fd;
+    (void)events;
+    if (r < 0) {
+        log_err("devices: %s", err_text(r));
+        loop_stop(d->loop, 1);
+    }
+}
+
+/* At once, but not again and again: who fights for the table would keep the
+ * lists from being heard. */
+static void repair(struct daemon *d)
+{
+    int r;
+
+    if (!d->changed || d->repaired)
+        return;
+    d->changed = false;
+    d->repaired = true;
+    log_warn("the table was changed by somebody else: put in place again");
+    r = monitor_repair(d->monitor);
+    if (r == 0)
+        r = loop_timer_start(d->repair, REPAIR_MS);
+    if (r < 0) {
+        log_err("repair: %s", err_text(r));
+        loop_stop(d->loop, 1);
+    }
+}
+
+static void on_repair_timer(void *arg)
+{
+    struct daemon *d = arg;
+
+    d->repaired = false;
+    repair(d);
+}
+
+static void on_table(int fd, unsigned events, void *arg)
+{
+    struct daemon *d = arg;
+    bool changed = false;
+    int r = monitor_watch_table(d->watch, &changed);
+
+    (void)fd;
+    (void)events;
+    if (r < 0) {
+        log_err("table: %s", err_text(r));
+        loop_stop(d->loop, 1);
+        return;
+    }
+    d->changed = d->changed || changed;
+    repair(d);
 }
 
 static void on_term(int signo, void *arg)
@@ -111,6 +182,24 @@ static int step(int r, const char *what)
     return r;
 }
 
+static int set_up_watch(struct daemon *d)
+{
+    struct loop_io *io;
+    int r = monitor_watch_new(monitor_kernel_portid(d->kernel), &d->watch);
+
+    if (r == 0)
+        r = loop_timer_new(d->loop, on_repair_timer, d, &d->repair);
+    if (r == 0)
+        r = loop_io_new(d->loop, monitor_watch_devices_fd(d->watch), LOOP_READ,
+                        on_devices, d, &io);
+    if (r == 0)
+        r = loop_io_new(d->loop, monitor_watch_table_fd(d->watch), LOOP_READ,
+                        on_table, d, &io);
+    if (r == 0)
+        r = monitor_watch_all_devices(d->watch, on_device, d);
+    return r;
+}
+
 static int set_up(struct daemon *d)
 {
     struct loop_sig *sig;
@@ -123,6 +212,8 @@ static int set_up(struct daemon *d)
                  "monitor");
     if (r == 0)
         r = step(loop_new(&d->loop), "loop");
+    if (r == 0)
+        r = step(set_up_watch(d), "netlink");
     if (r == 0)
         r = step(loop_sig_new(d->loop, SIGTERM, on_term, d, &sig), "signal");
     if (r == 0)

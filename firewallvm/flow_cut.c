@@ -12,7 +12,7 @@
 #include "lib/mem.h"
 
 #define PASSES_MAX 16
-#define BATCH_FLOWS 8192 /* deleted per pass and family at most */
+#define BATCH_FLOWS 8192 /* deleted per pass at most */
 #define FIRST_BYTES 4096
 
 /* The delete messages of one pass, one behind another. */
@@ -94,18 +94,20 @@ static int one_pass(struct nl *nl, uint8_t family, struct pass *p)
     return (int)p->n;
 }
 
-static int cut_family(struct nl *nl, uint8_t family, struct pass *p,
-                      unsigned *total)
+static int count_cb(const struct nlmsghdr *h, void *arg)
 {
-    int i, r;
+    return flow_msg_parse_count(h, arg) < 0 ? MNL_CB_ERROR : MNL_CB_OK;
+}
 
-    for (i = 0; i < PASSES_MAX; i++) {
-        r = one_pass(nl, family, p);
-        if (r <= 0)
-            return r;
-        *total += (unsigned)r;
-    }
-    return -EBUSY;
+/* A pass walks the kernel's whole table, so first ask if there is any flow;
+ * if the answer is missing, look. */
+static bool has_flows(struct nl *nl)
+{
+    uint8_t request[FLOW_MSG_MAX];
+    struct nlmsghdr *h = flow_msg_count(request, nl_next_seq(nl));
+    uint32_t n = UINT32_MAX;
+
+    return nl_talk(nl, request, h->nlmsg_len, count_cb, &n) < 0 || n > 0;
 }
 
 int flow_cut(struct nl *nl, const struct ipaddr *src, flow_cut_fn must_end,
@@ -113,12 +115,17 @@ int flow_cut(struct nl *nl, const struct ipaddr *src, flow_cut_fn must_end,
 {
     struct pass p = {.src = src, .must_end = must_end, .arg = arg, .nl = nl};
     unsigned total = 0;
-    int r = 0;
+    int i, r = -EBUSY;
 
-    if (!src || src->family == AF_INET)
-        r = cut_family(nl, AF_INET, &p, &total);
-    if (r == 0 && (!src || src->family == AF_INET6))
-        r = cut_family(nl, AF_INET6, &p, &total);
+    if (!has_flows(nl))
+        r = 0;
+    for (i = 0; i < PASSES_MAX && r == -EBUSY; i++) {
+        r = one_pass(nl, src ? src->family : AF_UNSPEC, &p);
+        if (r > 0) {
+            total += (unsigned)r;
+            r = -EBUSY;
+        }
+    }
     free(p.buf);
     if (r == 0 && ret_cut)
         *ret_cut = total;

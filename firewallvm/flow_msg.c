@@ -52,6 +52,11 @@ struct nlmsghdr *flow_msg_dump(void *buf, uint8_t family,
     return h;
 }
 
+struct nlmsghdr *flow_msg_count(void *buf, uint32_t seq)
+{
+    return begin(buf, IPCTNL_MSG_CT_GET_STATS, NLM_F_ACK, AF_UNSPEC, seq);
+}
+
 /* Attributes of one level by type; longest table is CTA_MAX. */
 struct attrs {
     const struct nlattr *at[CTA_MAX + 1];
@@ -138,6 +143,22 @@ static int get_tuple(const struct nlattr *attr, uint8_t family, struct flow *f)
         return -EBADMSG;
     memcpy(f->tuple, mnl_attr_get_payload(attr), len);
     f->tuple_len = (uint16_t)len;
+    return 0;
+}
+
+int flow_msg_parse_count(const struct nlmsghdr *h, uint32_t *ret)
+{
+    struct attrs top = {0};
+    uint32_t be;
+
+    static_assert(CTA_STATS_GLOBAL_MAX <= CTA_MAX, "one table size serves");
+    if (h->nlmsg_type !=
+            (NFNL_SUBSYS_CTNETLINK << 8 | IPCTNL_MSG_CT_GET_STATS) ||
+        mnl_nlmsg_get_payload_len(h) < sizeof(struct nfgenmsg) ||
+        mnl_attr_parse(h, sizeof(struct nfgenmsg), attr_cb, &top) < 0 ||
+        get_bytes(top.at[CTA_STATS_GLOBAL_ENTRIES], &be, sizeof(be)) < 0)
+        return -EBADMSG;
+    *ret = ntohl(be);
     return 0;
 }
 

@@ -25,11 +25,18 @@ struct flow {
     uint8_t tuple[FLOW_TUPLE_MAX]; /* payload of CTA_TUPLE_ORIG */
 };
 
-/** A dump request. @param src  only flows begun by this address, or NULL for
- *  all of @p family; a hint for the kernel, the answer may hold others
+/** A dump request.
+ *  @param family  AF_UNSPEC: both
+ *  @param src     only flows begun by this address, or NULL for all of
+ *                 @p family; a hint for the kernel, the answer may hold others
  *  @param buf  FLOW_MSG_MAX bytes. @return the message in it */
 struct nlmsghdr *flow_msg_dump(void *buf, uint8_t family,
                                const struct ipaddr *src, uint32_t seq);
+
+/** Ask how many flows are tracked. Arguments as above. */
+struct nlmsghdr *flow_msg_count(void *buf, uint32_t seq);
+/** Read the answer to that. @return 0; -EBADMSG */
+int flow_msg_parse_count(const struct nlmsghdr *h, uint32_t *ret);
 
 /** Read one message of the answer.
  *  @return 0; -EBADMSG no flow, or a field is missing or has a wrong size */

@@ -26,7 +26,8 @@ struct fw_source {
     uint16_t *number;   /* their NNNN */
     size_t n;
     struct fw_limits limits;
-    unsigned n_sets; /* sets the kernel has for it, by compile_source() */
+    uint64_t quota_used; /* bytes, of a table that went */
+    unsigned n_sets;     /* sets the kernel has for it, by compile_source() */
 };
 
 struct fw_state {

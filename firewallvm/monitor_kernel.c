@@ -18,7 +18,9 @@
 #include "lib/err.h"
 #include "lib/io.h"
 #include "lib/log.h"
+#include "lib/mem.h"
 #include "lib/nft.h"
+#include "lib/nft_read.h"
 #include "lib/privsep.h"
 
 #define ANSWER_TIMEOUT_MS 5000
@@ -154,6 +156,11 @@ void monitor_kernel_free(struct monitor_kernel *k)
     free(k);
 }
 
+uint32_t monitor_kernel_portid(const struct monitor_kernel *k)
+{
+    return nl_portid(k->nl);
+}
+
 void monitor_kernel_worker(struct monitor_kernel *k, int fd)
 {
     k->worker_fd = fd;
@@ -241,21 +248,58 @@ static int after_cut(struct monitor_kernel *k, const struct fw_state *st,
 }
 
 /* ---- struct monitor_ops ---- */
+/* How much of its quota a source has used is in the table that goes. */
+struct quotas {
+    struct fw_state *st;
+    uint8_t family;
+};
+
+static int take_quota(const struct nft_seen *seen, void *arg)
+{
+    const struct quotas *q = arg;
+    struct ipaddr addr = {.family = q->family};
+    size_t i;
+
+    if (seen->key_len != ipaddr_len(&addr))
+        return -EBADMSG;
+    memcpy(addr.b, seen->key, seen->key_len);
+    for (i = 0; i < q->st->n; i++)
+        if (ipaddr_eq(&q->st->v[i].addr, &addr))
+            q->st->v[i].quota_used = seen->used;
+    return 0;
+}
+
+static void recall_quotas(struct monitor_kernel *k, struct fw_state *st)
+{
+    static const uint8_t families[] = {AF_INET, AF_INET6};
+    char name[FW_SET_NAME_MAX];
+    size_t i;
+
+    for (i = 0; i < ARRAY_LEN(families); i++) {
+        struct quotas q = {.st = st, .family = families[i]};
+        int r = nft_read_elems(
+            k->nl, FW_TABLE, compile_set_name(FW_SET_QUOTA, families[i], name),
+            take_quota, &q);
+
+        if (r < 0 && r != -ENOENT)
+            log_warn("quotas not read: %s", err_text(r));
+    }
+}
+
 static int kernel_start(void *arg, struct fw_state *st)
 {
     struct monitor_kernel *k = arg;
     unsigned cut = 0;
     struct nft *b;
-    size_t i;
     int r = nft_new(FW_TABLE, &b);
 
     if (r < 0)
         return r;
+    recall_quotas(k, st);
     compile_base(b, st, k->offload);
     compile_answers(b, st, 0, k->way);
     compile_names_missing(b, st->sets, io_now_ms());
-    for (i = 0; i < st->n && r == 0; i++)
-        r = compile_source(b, &st->v[i], NULL);
+    r = compile_sources(b, st->v, st->n);
     if (r < 0) {
         nft_free(b);
         return r;

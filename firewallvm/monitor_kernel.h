@@ -18,6 +18,9 @@ extern const struct monitor_ops MONITOR_KERNEL_OPS;
 int monitor_kernel_new(struct monitor_kernel **ret);
 void monitor_kernel_free(struct monitor_kernel *k);
 
+/** Whose changes of the table are its own: see monitor_watch_new(). */
+uint32_t monitor_kernel_portid(const struct monitor_kernel *k);
+
 /** The queue of DNS answers that wait, to be read by somebody else.
  *  @return descriptor, borrowed; -1 there is none */
 int monitor_kernel_queue(const struct monitor_kernel *k);

@@ -391,19 +391,6 @@ static int fill_chain(struct list *l)
     return r;
 }
 
-static void put_dispatch(struct nft *b, const struct fw_source *s, bool del)
-{
-    char name[FW_SET_NAME_MAX], chain[FW_CHAIN_MAX];
-    struct nft_key key = {0};
-
-    nft_key_addr(&key, &s->addr);
-    compile_set_name(FW_MAP_SOURCE, s->addr.family, name);
-    if (del)
-        nft_elem_del(b, name, &key);
-    else
-        nft_elem_jump(b, name, &key, compile_chain_name('q', &s->addr, chain));
-}
-
 static void empty_chain(struct nft *b, const struct fw_source *s,
                         const char *chain)
 {
@@ -415,8 +402,9 @@ static void empty_chain(struct nft *b, const struct fw_source *s,
         nft_set_del(b, compile_list_set(&s->addr, i, name));
 }
 
-int compile_source(struct nft *b, struct fw_source *s,
-                   const struct fw_source *old)
+/* All but compile_elements(). */
+static int put_list(struct nft *b, struct fw_source *s,
+                    const struct fw_source *old)
 {
     struct list l = {.b = b, .s = s};
     int r;
@@ -429,8 +417,27 @@ int compile_source(struct nft *b, struct fw_source *s,
     r = fill_chain(&l);
     s->n_sets = l.n_sets;
     compile_share(b, s, old);
+    return r;
+}
+
+int compile_source(struct nft *b, struct fw_source *s,
+                   const struct fw_source *old)
+{
+    int r = put_list(b, s, old);
+
     if (!old)
-        put_dispatch(b, s, false);
+        compile_elements(b, s, 1);
+    return r;
+}
+
+int compile_sources(struct nft *b, struct fw_source *v, size_t n)
+{
+    size_t i;
+    int r = 0;
+
+    for (i = 0; i < n && r == 0; i++)
+        r = put_list(b, &v[i], NULL);
+    compile_elements(b, v, n);
     return r;
 }
 
@@ -438,7 +445,6 @@ void compile_source_del(struct nft *b, const struct fw_source *s)
 {
     char chain[FW_CHAIN_MAX];
 
-    put_dispatch(b, s, true);
     compile_share_del(b, s);
     empty_chain(b, s, compile_chain_name('q', &s->addr, chain));
     nft_chain_del(b, chain);

@@ -22,6 +22,9 @@
 int compile_source(struct nft *b, struct fw_source *s,
                    const struct fw_source *old);
 
+/** The same for @p n new sources. */
+int compile_sources(struct nft *b, struct fw_source *v, size_t n);
+
 /** Nothing of the source is left in the table. */
 void compile_source_del(struct nft *b, const struct fw_source *s);
 

@@ -13,7 +13,7 @@
 #include "rules/rule.h"
 
 /* So many rules of one shape are worth a set; fewer are faster as rules. */
-#define FW_SET_MIN 8
+#define FW_SET_MIN 3
 
 /** What a rule is about, as the key of a set. */
 enum fw_shape {

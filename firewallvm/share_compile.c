@@ -2,10 +2,12 @@
 /* Paths to qubes, and the elements of each source: counters and limits. pure
  * (appends to a batch). Fed by checked state. See table_compile.h. */
 #include <netinet/in.h>
+#include <string.h>
 #include <sys/socket.h>
 
 #include "firewallvm/table_compile.h"
 #include "firewallvm/table_impl.h"
+#include "lib/mem.h"
 
 #define BURST_MIN 131072u /* bytes: two of the largest packets */
 
@@ -40,7 +42,7 @@ void compile_paths(struct nft *b, enum fw_path_kind kind,
     for (i = 0; i < n; i++)
         add_path(b, chain, &v[i]);
     if (edge)
-        table_count_source(b, chain, FW_SET_BLOCKED);
+        table_count_blocked(b, chain);
     table_drop_chain(b, chain, edge ? FW_COUNT_TO_QUBE : FW_COUNT_UPLINK);
 }
 
@@ -101,23 +103,67 @@ static struct limit_elems elems_of(const struct fw_source *s)
     e.bandwidth.burst = burst > BURST_MIN ? burst : BURST_MIN;
     e.quota.state = NFT_STATE_QUOTA;
     e.quota.limit = s->limits.quota;
+    e.quota.used = s->quota_used;
     return e;
+}
+
+static struct nft_elem known_elem(const struct fw_source *s)
+{
+    return (struct nft_elem){
+        .data = NFT_ELEM_GOTO,
+        .chain = limits_metered(&s->limits) ? "metered" : "pass",
+    };
 }
 
 static void put_known(struct nft *b, const struct fw_source *s,
                       const struct fw_source *old)
 {
     static const struct nft_elem key_only = {0};
-    struct nft_elem e = {
-        .data = NFT_ELEM_GOTO,
-        .chain = limits_metered(&s->limits) ? "metered" : "pass",
-    };
+    struct nft_elem e = known_elem(s);
 
-    if (old && limits_metered(&old->limits) == limits_metered(&s->limits))
+    if (limits_metered(&old->limits) == limits_metered(&s->limits))
         return;
-    if (old)
-        put(b, s, FW_MAP_KNOWN, true, &key_only);
+    put(b, s, FW_MAP_KNOWN, true, &key_only);
     put(b, s, FW_MAP_KNOWN, false, &e);
+}
+
+/* ---- elements that every source has ---- */
+static const char *const OF_ALL[] = {FW_MAP_SOURCE, FW_MAP_KNOWN};
+
+static void put_of_all(struct nft_elems *run, const char *plain,
+                       const struct fw_source *s)
+{
+    struct nft_key key = source_key(s);
+    struct nft_elem e = {0};
+    char chain[FW_CHAIN_MAX];
+
+    if (strcmp(plain, FW_MAP_SOURCE) == 0) {
+        e.data = NFT_ELEM_JUMP;
+        e.chain = compile_chain_name('q', &s->addr, chain);
+    } else {
+        e = known_elem(s);
+    }
+    e.key = &key;
+    nft_elems_put(run, &e);
+}
+
+void compile_elements(struct nft *b, const struct fw_source *v, size_t n)
+{
+    static const uint8_t families[] = {AF_INET, AF_INET6};
+    char name[FW_SET_NAME_MAX];
+    struct nft_elems run;
+    size_t i, k, f;
+
+    for (f = 0; f < ARRAY_LEN(families); f++) {
+        for (i = 0; i < ARRAY_LEN(OF_ALL); i++) {
+            compile_set_name(OF_ALL[i], families[f], name);
+            nft_elems_begin(b, name, false, &run);
+            for (k = 0; k < n; k++)
+                if (v[k].addr.family == families[f])
+                    put_of_all(&run, OF_ALL[i], &v[k]);
+            nft_elems_end(&run);
+        }
+    }
 }
 
 /* ---- limits on new flows, of a source that has its own ---- */
@@ -176,19 +222,17 @@ static void put_limits(struct nft *b, const struct fw_source *s,
 void compile_share(struct nft *b, const struct fw_source *s,
                    const struct fw_source *old)
 {
-    static const struct nft_elem plain = {0};
-
-    put_known(b, s, old);
-    if (!old)
-        put(b, s, FW_SET_BLOCKED, false, &plain);
+    if (old)
+        put_known(b, s, old);
     put_limits(b, s, old, s);
 }
 
 void compile_share_del(struct nft *b, const struct fw_source *s)
 {
     static const struct nft_elem key_only = {0};
+    size_t i;
 
-    put(b, s, FW_MAP_KNOWN, true, &key_only);
-    put(b, s, FW_SET_BLOCKED, true, &key_only);
+    for (i = 0; i < ARRAY_LEN(OF_ALL); i++)
+        put(b, s, OF_ALL[i], true, &key_only);
     put_limits(b, s, s, NULL);
 }

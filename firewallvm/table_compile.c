@@ -25,6 +25,7 @@
 #define UNSEEN6 "unseen6" /* headers behind which nobody looks */
 #define FLOWTABLE "offload"
 #define LOG_LIMIT "log"
+#define HEADERS6 "headers6" /* chain: a closer look at extension headers */
 #define QUBES "vif*"
 /* Of the sources with the usual limits; made by their packets. */
 #define FLOWS "flows"
@@ -66,7 +67,7 @@ static const struct {
 } SHARES[] = {
     {FW_MAP_SOURCE, NFT_F_MAP, false},
     {FW_MAP_KNOWN, NFT_F_MAP, true},
-    {FW_SET_BLOCKED, 0, true},
+    {FW_SET_BLOCKED, NFT_F_STATEFUL, true},
     {FW_MAP_SHARE, NFT_F_MAP, false},
     {FLOWS, NFT_F_STATEFUL, false},
     {RATE, NFT_F_STATEFUL | NFT_F_TIMEOUT, false},
@@ -154,7 +155,7 @@ static void drop_counted(struct nft *b, struct nft_rule *r, const char *counter)
     nft_rule_end(b, r);
 }
 
-void table_count_source(struct nft *b, const char *chain, const char *plain)
+void table_count_blocked(struct nft *b, const char *chain)
 {
     static const uint8_t families[] = {AF_INET, AF_INET6};
     char name[FW_SET_NAME_MAX];
@@ -165,7 +166,8 @@ void table_count_source(struct nft *b, const char *chain, const char *plain)
 
         nft_match_nfproto(r, families[i] == AF_INET ? NFT_NH_V4 : NFT_NH_V6);
         nft_load_saddr(r, families[i], 0);
-        nft_lookup(r, compile_set_name(plain, families[i], name), false);
+        nft_count_in_set(r,
+                         compile_set_name(FW_SET_BLOCKED, families[i], name));
         nft_rule_end(b, r);
     }
 }
@@ -177,11 +179,12 @@ void table_drop_chain(struct nft *b, const char *chain, const char *reason)
 }
 
 /* Over their share: no answer, as answers are work, too. */
-static void add_over(struct nft *b, const char *reason)
+static void add_over(struct nft *b, const char *counter, const char *reason)
 {
-    nft_chain_add(b, reason);
-    table_count_source(b, reason, FW_SET_BLOCKED);
-    table_drop_chain(b, reason, reason);
+    nft_chain_add(b, counter);
+    table_count_blocked(b, counter);
+    log_it(b, counter, reason);
+    drop_counted(b, nft_rule_begin(b, counter), counter);
 }
 
 static void add_blocked(struct nft *b)
@@ -189,7 +192,7 @@ static void add_blocked(struct nft *b)
     struct nft_rule *r;
 
     nft_chain_add(b, FW_CHAIN_BLOCKED);
-    table_count_source(b, FW_CHAIN_BLOCKED, FW_SET_BLOCKED);
+    table_count_blocked(b, FW_CHAIN_BLOCKED);
     log_it(b, FW_CHAIN_BLOCKED, FW_LOG_LIST);
     r = nft_rule_begin(b, FW_CHAIN_BLOCKED);
     nft_reject_admin(r);
@@ -355,18 +358,26 @@ static void add_no_list(struct nft *b, uint8_t family)
 static void add_accepted(struct nft *b)
 {
     static const uint8_t families[] = {AF_INET, AF_INET6};
+    struct nft_rule *r;
     size_t i;
 
     nft_chain_add(b, FW_COUNT_NO_LIST);
     table_drop_chain(b, FW_COUNT_NO_LIST, FW_COUNT_NO_LIST);
+    nft_chain_add(b, "within");
     nft_chain_add(b, "accepted");
+    /* Further packets of a flow that nobody has answered yet. */
+    r = nft_rule_begin(b, "accepted");
+    nft_match_ct_status(r, NFT_CT_CONFIRMED);
+    nft_goto(r, "within");
+    nft_rule_end(b, r);
     for (i = 0; i < ARRAY_LEN(families); i++) {
         add_no_list(b, families[i]);
         add_usual_share(b, families[i]);
         dispatch(b, "accepted", FW_MAP_SHARE, families[i], true);
-        dispatch(b, "accepted", FW_MAP_KNOWN, families[i], true);
+        dispatch(b, "within", FW_MAP_KNOWN, families[i], true);
     }
-    go(b, "accepted", FW_COUNT_NO_LIST);
+    go(b, "accepted", "within");
+    go(b, "within", FW_COUNT_NO_LIST);
 }
 
 /* ---- extension headers ---- */
@@ -384,7 +395,7 @@ static const struct {
 
 static struct nft_rule *exthdr_rule(struct nft *b)
 {
-    struct nft_rule *r = nft_rule_begin(b, "exthdr");
+    struct nft_rule *r = nft_rule_begin(b, HEADERS6);
 
     nft_match_nfproto(r, NFT_NH_V6);
     return r;
@@ -423,7 +434,7 @@ static void add_exthdr(struct nft *b)
 
     nft_chain_add(b, FW_COUNT_EXTHDR);
     table_drop_chain(b, FW_COUNT_EXTHDR, FW_COUNT_EXTHDR);
-    nft_chain_add(b, "exthdr");
+    nft_chain_add(b, HEADERS6);
     header_at_all(b, IPPROTO_ROUTING);
     /* The first one went when connection tracking put the packet together,
      * also if it was all of the packet. */
@@ -483,7 +494,7 @@ static void add_forward(struct nft *b)
     nft_match_nfproto(r, NFT_NH_V6);
     nft_load_nexthdr6(r, 0);
     nft_lookup(r, PLAIN6, true);
-    nft_jump(r, "exthdr");
+    nft_jump(r, HEADERS6);
     nft_rule_end(b, r);
     r = nft_rule_begin(b, "forward");
     nft_clamp_mss(r);
@@ -586,8 +597,8 @@ void compile_base(struct nft *b, const struct fw_state *st, bool has_flowtable)
     nft_limit_add(b, LOG_LIMIT, LOG_RATE, LOG_BURST);
     add_sets(b);
     fill_dns(b, &st->dns);
-    add_over(b, FW_COUNT_LIMIT);
-    add_over(b, FW_COUNT_QUOTA);
+    add_over(b, FW_COUNT_LIMIT, FW_LOG_LIMIT);
+    add_over(b, FW_COUNT_QUOTA, FW_LOG_QUOTA);
     add_known(b, has_flowtable);
     add_accepted(b);
     add_blocked(b);
@@ -606,7 +617,7 @@ void compile_base(struct nft *b, const struct fw_state *st, bool has_flowtable)
 
 void compile_trace_del(struct nft *b, const struct ipaddr *addr, unsigned i)
 {
-    static const char *const sets[FW_TRACES] = {FLOWS, RATE};
+    static const char *const sets[FW_TRACES] = {FLOWS, RATE, FW_SET_BLOCKED};
     char name[FW_SET_NAME_MAX];
     struct nft_key key = {0};
 

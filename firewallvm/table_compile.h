@@ -18,8 +18,8 @@
 #define FW_COUNT_TO_QUBE "to-qube"         /* qube to qube */
 #define FW_COUNT_EXTHDR "extension-header" /* routing, repeated, unknown */
 #define FW_COUNT_NO_LIST "no-list"         /* a source without a list */
-#define FW_COUNT_LIMIT "limit"             /* more than a qube's share */
-#define FW_COUNT_QUOTA "quota"             /* more than a qube's quota */
+#define FW_COUNT_LIMIT "over-limit"        /* more than a qube's share */
+#define FW_COUNT_QUOTA "over-quota"        /* more than a qube's quota */
 
 /* Maps and sets with an element for each source. Their plain names end with
  * the family: 4 or 6. */
@@ -38,8 +38,11 @@
 #define FW_CHAIN_EDGE "edge"
 
 /* The prefix for nflog (fw_event.h), which is the reason but for "list":
- * then the packet's mark says which rule. */
+ * then the packet's mark says which rule. The others are named as their
+ * counters are, but for limit and quota, which are words of nft(8). */
 #define FW_LOG_LIST "list"
+#define FW_LOG_LIMIT "limit"
+#define FW_LOG_QUOTA "quota"
 #define FW_MARK_POLICY 0x10000u /* marks below are rule numbers */
 #define FW_MARK_NAME 0x20000u   /* plus the number of the unresolved name */
 
@@ -66,15 +69,20 @@ void compile_offload_reset(struct nft *b);
  *  @param names  at most NFT_DEVICES_MAX, and a NULL */
 void compile_devices(struct nft *b, const char *const *names, bool del);
 
-/** The elements of a source that are not its list: its counters and limits.
+/** The elements that each of @p n new sources has: the way to its list, its
+ *  counters. Many together take few messages. */
+void compile_elements(struct nft *b, const struct fw_source *v, size_t n);
+
+/** The limits of a source.
  *  @param old  what is there, or NULL; equal limits keep their state */
 void compile_share(struct nft *b, const struct fw_source *s,
                    const struct fw_source *old);
+/** Its limits and the elements of compile_elements() go. */
 void compile_share_del(struct nft *b, const struct fw_source *s);
 /** The elements that its packets made, which may have gone by themselves:
  *  each is to be tried in a transaction of its own.
  *  @param i  0 to FW_TRACES - 1 */
-#define FW_TRACES 2
+#define FW_TRACES 3
 void compile_trace_del(struct nft *b, const struct ipaddr *addr, unsigned i);
 
 /** Name of a chain of one source: 'q' its list, 's' its limits:

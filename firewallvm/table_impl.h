@@ -6,8 +6,8 @@
 
 #include "lib/nft.h"
 
-/** Count the packet at its source's element of a counted set. */
-void table_count_source(struct nft *b, const char *chain, const char *plain);
+/** Count the packet as one that its source was not allowed. */
+void table_count_blocked(struct nft *b, const char *chain);
 
 /** The end of a chain: tell nflog, count, drop; all under one name. */
 void table_drop_chain(struct nft *b, const char *chain, const char *reason);

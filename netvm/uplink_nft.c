@@ -174,7 +174,7 @@ static void forward_translated(struct nft *b)
     struct nft_rule *r = nft_rule_begin(b, "forward");
 
     nft_match_iifname(r, VIF, true);
-    nft_match_ct_dnat(r);
+    nft_match_ct_status(r, NFT_CT_DNAT);
     nft_goto(r, FORWARDS);
     nft_rule_end(b, r);
 }

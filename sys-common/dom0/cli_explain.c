@@ -88,20 +88,38 @@ static json_t *passed_json(const struct fw_answer *a)
     return list;
 }
 
+static const char *const PROTOS[] = {"any", "tcp", "udp", "icmp"};
+
+/* "untrusted tcp 80-90", as in the qube's file. */
+static json_t *reach_json(const struct fw_answer *a)
+{
+    const struct config_reach *e = a->reach;
+    char text[CONFIG_NAME_MAX + 32], ports[16] = "";
+
+    if (a->why != FW_BY_REACH)
+        return json_null();
+    if (e->has_ports && e->port_first == e->port_last)
+        snprintf(ports, sizeof(ports), " %u", e->port_first);
+    else if (e->has_ports)
+        snprintf(ports, sizeof(ports), " %u-%u", e->port_first, e->port_last);
+    snprintf(text, sizeof(text), "%s %s%s", e->name, PROTOS[e->proto], ports);
+    return json_string(text);
+}
+
 static json_t *answer_json(const struct fw_answer *a)
 {
     const char *verdict = a->action == FW_ACCEPT ? "accept" : "drop";
 
     return json_pack(
-        "{s:o,s:o,s:s,s:s,s:s?,s:s?,s:o,s:b,s:o,s:o,s:s?,s:s?,s:o}", "source",
-        address_json(true, &a->src), "destination",
+        "{s:o,s:o,s:s,s:s,s:s?,s:s?,s:o,s:b,s:o,s:o,s:s?,s:o,s:s?,s:o}",
+        "source", address_json(true, &a->src), "destination",
         address_json(a->has_dst, &a->dst), "verdict",
         a->depends ? "depends" : verdict, "because", fw_because_name(a->why),
         "firewall", a->firewall ? a->firewall->name : NULL, "list",
         a->list ? a->list->name : NULL, "rule", rule_json(a->list, a->rule),
         "name_unknown", a->shut, "unless", rule_json(a->list, a->maybe),
         "expired", rule_json(a->list, a->expired), "qube",
-        a->other ? a->other->name : NULL, "list_status",
+        a->other ? a->other->name : NULL, "reach", reach_json(a), "list_status",
         a->status[0] ? a->status : NULL, "passed_over", passed_json(a));
 }
 
@@ -152,7 +170,6 @@ static int ask_family(struct asked *x, unsigned family)
 
 static json_t *all_json(struct asked *x)
 {
-    static const char *const protos[] = {"", "tcp", "udp", "icmp"};
     const struct fw_question *k = &x->ask;
     bool icmp = k->proto == FW_PROTO_ICMP;
     json_t *type = json_null();
@@ -162,7 +179,7 @@ static json_t *all_json(struct asked *x)
                             : json_integer(k->icmp_type);
     return json_pack("{s:s,s:s?,s:s,s:s,s:o,s:o,s:O}", "qube", x->q->name,
                      "netvm", x->q->up ? x->q->up->name : NULL, "host", k->host,
-                     "proto", protos[k->proto], "port",
+                     "proto", PROTOS[k->proto], "port",
                      icmp ? json_null() : json_integer(k->port), "icmptype",
                      type, "answers", x->answers);
 }
@@ -213,8 +230,10 @@ static void show_because(const json_t *all, const json_t *a)
     else if (!strcmp(why, fw_because_name(FW_BY_NO_LIST)))
         printf("  %s is no firewallvm: it enforces no rules\n", netvm);
     else if (!strcmp(why, fw_because_name(FW_BY_QUBE)))
-        printf("  that is %s, and qubes do not reach each other\n",
+        printf("  that is %s, and no Reach= line allows it\n",
                text_in(a, "qube"));
+    else if (!strcmp(why, fw_because_name(FW_BY_REACH)))
+        printf("  Reach=%s allows it\n", text_in(a, "reach"));
     else
         printf("  %s lets nothing pass: %s\n", text_in(a, "firewall"),
                text_in(a, "list_status"));

@@ -33,6 +33,9 @@ $(eval $(call program,sysqube,$(addprefix $(D0)/,sysqube.c cli_client.c \
   config_load.c image.c),dom0pure \
   device qubesdb rules lib,$(D0_PURE_LD) -lsodium))
 
+# What dom0 writes and what its VMs read, held against each other.
+$(eval $(call unit_test,test_path_keys,tests/unit/test_path_keys.c,\
+  dom0pure fwrec netvm device qubesdb rules lib,$(D0_PURE_LD)))
 $(foreach t,usb_policy usb_plan,$(eval $(call unit_test,test_$(t),\
   tests/unit/test_$(t).c,$(D0_PURE_LIBS),$(D0_PURE_LD))))
 $(foreach t,config plan keys control fw_diff fw_explain fw_stats \

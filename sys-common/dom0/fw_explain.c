@@ -35,13 +35,10 @@ struct job {
 const char *fw_because_name(enum fw_because why)
 {
     static const char *const names[] = {
-        [FW_BY_RULE] = "rule",
-        [FW_BY_POLICY] = "policy",
-        [FW_BY_NO_NETVM] = "no-netvm",
-        [FW_BY_NO_FAMILY] = "no-address",
-        [FW_BY_NO_LIST] = "no-firewall",
-        [FW_BY_QUBE] = "to-qube",
-        [FW_BY_BLOCKED] = "list-blocked",
+        [FW_BY_RULE] = "rule",           [FW_BY_POLICY] = "policy",
+        [FW_BY_NO_NETVM] = "no-netvm",   [FW_BY_NO_FAMILY] = "no-address",
+        [FW_BY_NO_LIST] = "no-firewall", [FW_BY_QUBE] = "to-qube",
+        [FW_BY_REACH] = "reach",         [FW_BY_BLOCKED] = "list-blocked",
     };
 
     return names[why];
@@ -341,17 +338,38 @@ static bool is_blocked(struct job *j)
     return !strncmp(val, blocked, sizeof(blocked) - 1);
 }
 
+/* The line of @p q that lets it open this connection to another qube. */
+static const struct config_reach *find_reach(const struct job *j,
+                                             const struct config_qube *q,
+                                             const struct config_qube *to)
+{
+    for (size_t i = 0; i < q->n_reach; i++) {
+        const struct config_reach *e = &q->reach[i];
+
+        if (!strcmp(e->name, to->name) &&
+            (e->proto == FW_PROTO_ANY || e->proto == j->ask->proto) &&
+            (!e->has_ports ||
+             (j->ask->port >= e->port_first && j->ask->port <= e->port_last)))
+            return e;
+    }
+    return NULL;
+}
+
 /* What no list is asked about. @return it is so */
 static bool before_lists(struct job *j, const struct config_qube *q)
 {
     struct fw_answer *a = j->a;
 
     a->action = FW_DROP;
+    if (a->has_dst)
+        a->other = qube_at(j->w->cfg, &a->dst);
+    if (a->other)
+        a->reach = find_reach(j, q, a->other);
     if (!q->up)
         a->why = FW_BY_NO_NETVM;
     else if (!a->src.family)
         a->why = FW_BY_NO_FAMILY;
-    else if (a->has_dst && (a->other = qube_at(j->w->cfg, &a->dst)))
+    else if (a->other && !a->reach)
         a->why = FW_BY_QUBE;
     else
         return false;
@@ -416,6 +434,7 @@ int fw_explain(const struct fw_explain_world *w, const struct config_qube *q,
                                     .rule = FW_NO_RULE,
                                     .maybe = FW_NO_RULE,
                                     .expired = FW_NO_RULE};
+    const struct config_qube *meet = NULL; /* there it is Reach= that counts */
     struct fw_answer best = plain, a;
     struct job j = {.w = w, .ask = ask, .a = &best};
     int r = make_packet(ask, dst, family, &j.p);
@@ -427,16 +446,18 @@ int fw_explain(const struct fw_explain_world *w, const struct config_qube *q,
         *ret = best;
         return 0;
     }
-    best.why = FW_BY_NO_LIST;
+    best.why = best.reach ? FW_BY_REACH : FW_BY_NO_LIST;
     best.action = FW_ACCEPT;
-    for (; q->up && !r; q = q->up) {
+    if (best.reach)
+        meet = config_meeting(q, best.other);
+    for (; q->up && q->up != meet && !r; q = q->up) {
         if (q->up->kind != KIND_FIREWALLVM)
             continue;
         a = plain;
         a.dst = best.dst;
         j.a = &a;
         r = ask_hop(&j, q);
-        if (weight(&a) > weight(&best)) {
+        if (weight(&a) > (best.reach ? 0 : weight(&best))) {
             fw_answer_free(&best);
             best = a;
         } else {

@@ -51,6 +51,7 @@ enum fw_because {
                       * no way for it */
     FW_BY_NO_LIST,   /* the netvm enforces no rules */
     FW_BY_QUBE,      /* the destination is another qube */
+    FW_BY_REACH,     /* it is, and a Reach= line allows it */
     FW_BY_BLOCKED,   /* the firewall VM refused the list */
 };
 
@@ -86,7 +87,8 @@ struct fw_answer {
     uint8_t *missed; /* enum fw_miss of each rule before the deciding one;
                       * owned */
     size_t n_missed;
-    const struct config_qube *other; /* of FW_BY_QUBE; borrowed */
+    const struct config_qube *other;  /* of FW_BY_QUBE and FW_BY_REACH */
+    const struct config_reach *reach; /* of FW_BY_REACH; both borrowed */
     char status[128]; /* of the list, "" unknown; printable ASCII */
 };
 

@@ -169,6 +169,15 @@ static void note_failure(struct usb_plan *p, const struct usb_att *a,
         h->until_ms = now_ms + ((uint64_t)USB_PLAN_RETRY_MS << h->tries++);
 }
 
+/* A USBVM that plugs and unplugs without end must not keep a qube busy. */
+static void note_gone(struct usb_plan *p, const struct usb_att *a,
+                      uint64_t now_ms)
+{
+    if (a->state != USB_ATT_ATTACHED ||
+        now_ms - a->since_ms < USB_PLAN_STABLE_MS)
+        need_hold(p, a)->until_ms = now_ms + USB_PLAN_RETRY_MS;
+}
+
 /* ---- ending ---- */
 
 static void end(struct usb_plan *p, struct usb_att *a, uint64_t now_ms,
@@ -183,6 +192,8 @@ static void end(struct usb_plan *p, struct usb_att *a, uint64_t now_ms,
     if (why == USB_END_FAILED || why == USB_END_TIMEOUT ||
         why == USB_END_CHANGED)
         note_failure(p, a, now_ms);
+    if (why == USB_END_GONE)
+        note_gone(p, a, now_ms);
     if (why == USB_END_USER)
         need_hold(p, a)->tries = USB_PLAN_TRIES;
     a->state = USB_ATT_CLOSING;
@@ -516,12 +527,16 @@ static void prune(struct usb_plan *p, const struct usb_facts *f)
             p->linger[i] = p->linger[--p->n_linger];
     }
     for (size_t i = 0; i < p->n_hold;) {
-        const struct hold *h = &p->hold[i];
+        struct hold *h = &p->hold[i];
+        bool there = dev_at(f, h->backend, &h->port) != NULL;
 
-        if (running(f, h->qube, h->client) && dev_at(f, h->backend, &h->port))
+        if (!there)
+            h->tries = 0; /* what is plugged in next is another one */
+        if (running(f, h->qube, h->client) &&
+            (there || f->now_ms < h->until_ms))
             i++;
         else
-            p->hold[i] = p->hold[--p->n_hold];
+            drop_hold(p, h);
     }
 }
 

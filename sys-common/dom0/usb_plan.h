@@ -28,7 +28,9 @@
 #define USB_PLAN_ATTACH_MS 10000 /* offered to attached */
 #define USB_PLAN_RETRY_MS 1000   /* first pause after a failure, doubled */
 #define USB_PLAN_TRIES 4         /* attaching by itself ends then */
-#define USB_PLAN_STABLE_MS 10000 /* attached so long: tries are forgotten */
+/* Attached so long: tries are forgotten, and after an unplug there is no
+ * pause of USB_PLAN_RETRY_MS before it is attached by itself again. */
+#define USB_PLAN_STABLE_MS 10000
 #define USB_PLAN_END_MAX 160
 
 /** A qube as it is now. */

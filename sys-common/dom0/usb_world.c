@@ -78,6 +78,7 @@ static void read_usbvm(const struct manager *m, size_t index,
                        struct usb_world *w, struct usb_fact_dev *devs)
 {
     const struct keyset *s = worker_status(m->qubes[index]->worker);
+    size_t limit = w->facts.n_devs + USB_WORLD_DEVS_MAX;
 
     for (size_t i = 0; i < s->n; i++) {
         struct usb_port port;
@@ -86,7 +87,7 @@ static void read_usbvm(const struct manager *m, size_t index,
 
         if (!device_key(&s->v[i], &id, &port))
             continue;
-        if (w->facts.n_devs == USB_WORLD_DEVS_MAX) {
+        if (w->facts.n_devs == limit) {
             w->n_ignored++;
             continue;
         }
@@ -137,10 +138,21 @@ static int export_of(void *arg, uint32_t backend, const struct usb_port *port,
 
 /* ---- the whole ---- */
 
+static size_t count_usbvms(const struct manager *m)
+{
+    size_t n = 0;
+
+    for (size_t i = 0; i < m->cfg.n; i++)
+        n += m->cfg.qubes[i]->kind == KIND_USBVM;
+    return n;
+}
+
+/* Room for all that may come: pages that nothing is written to cost nothing. */
 int usb_world_new(const struct manager *m, struct usb_world *ret)
 {
     struct usb_fact_qube *q = calloc(m->cfg.n + 1, sizeof(*q));
-    struct usb_fact_dev *d = calloc(USB_WORLD_DEVS_MAX, sizeof(*d));
+    struct usb_fact_dev *d =
+        calloc(count_usbvms(m) * USB_WORLD_DEVS_MAX + 1, sizeof(*d));
     union {
         const struct manager *m;
         void *arg;

@@ -7,13 +7,13 @@
 
 #include "dom0/manager.h"
 
-#define USB_WORLD_DEVS_MAX 512 /* devices of all USBVMs */
+#define USB_WORLD_DEVS_MAX 128 /* devices of one USBVM */
 /* A VM whose worker was started anew has said everything again by then. */
 #define USB_WORLD_SETTLE_MS 5000
 
 struct usb_world {
     struct usb_facts facts; /* its arrays are owned */
-    size_t n_ignored;       /* devices over the limit */
+    size_t n_ignored;       /* devices over the limit of their USBVM */
 };
 
 /** @return 0 (usb_world_free() it); -ENOMEM */

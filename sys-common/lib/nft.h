@@ -115,10 +115,6 @@ void nft_key_ifname(struct nft_key *k, const char *ifname);
 /** Add or delete an element of a plain set or map. */
 void nft_elem_add(struct nft *b, const char *set, const struct nft_key *key);
 void nft_elem_del(struct nft *b, const char *set, const struct nft_key *key);
-/** Element of a verdict map: key -> jump @p chain. */
-void nft_elem_jump(struct nft *b, const char *map, const struct nft_key *key,
-                   const char *chain);
-
 /** What an element carries besides its key. */
 enum nft_elem_data {
     NFT_ELEM_PLAIN = 0,
@@ -208,8 +204,10 @@ void nft_load_nexthdr6(struct nft_rule *r, unsigned slot);
 #define NFT_CT_RELATED 4u
 void nft_match_ct_state(struct nft_rule *r, uint32_t mask);
 
-/** Packets of connections whose destination was translated. */
-void nft_match_ct_dnat(struct nft_rule *r);
+/** The connection has one of these bits of its status. */
+#define NFT_CT_CONFIRMED 8u /* an earlier packet of it has passed */
+#define NFT_CT_DNAT 32u     /* its destination is translated */
+void nft_match_ct_status(struct nft_rule *r, uint32_t bits);
 
 /* Raw loads for concatenated lookups: slot n is register32 8+n. */
 void nft_load_saddr(struct nft_rule *r, uint8_t family, unsigned slot);
@@ -254,7 +252,10 @@ void nft_clamp_mss(struct nft_rule *r);
  *  @param burst  packets, of RATE */
 void nft_over_in_set(struct nft_rule *r, const char *set,
                      enum nft_state_kind kind, uint64_t limit, uint32_t burst);
-/** The same with a state of the rule's own. */
+/** Count the packet at the element of @p set (NFT_F_STATEFUL, counted) for
+ *  the key in slot 0; it is made if there is none. */
+void nft_count_in_set(struct nft_rule *r, const char *set);
+/** nft_over_in_set() with a state of the rule's own. */
 void nft_over(struct nft_rule *r, enum nft_state_kind kind, uint64_t limit,
               uint32_t burst);
 /** How a kernel can hand packets to a queue. */

@@ -249,11 +249,3 @@ void nft_elem_del(struct nft *b, const char *set, const struct nft_key *key)
 
     put_one(b, set, true, &e);
 }
-
-void nft_elem_jump(struct nft *b, const char *map, const struct nft_key *key,
-                   const char *chain)
-{
-    struct nft_elem e = {.key = key, .data = NFT_ELEM_JUMP, .chain = chain};
-
-    put_one(b, map, false, &e);
-}

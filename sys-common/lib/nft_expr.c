@@ -190,29 +190,35 @@ void nft_match_oifname(struct nft_rule *r, const char *name, bool negate)
     match_ifname(r, NFT_META_OIFNAME, name, negate);
 }
 
+/* @param len  bytes from the beginning of the address */
 static void load_addr(struct nft_rule *r, uint8_t family, bool src,
-                      uint32_t dreg)
+                      uint32_t len, uint32_t dreg)
 {
-    if (family == AF_INET)
-        nft_payload(r, NFT_PAYLOAD_NETWORK_HEADER,
-                    src ? IPV4_SADDR : IPV4_DADDR, 4, dreg);
-    else
-        nft_payload(r, NFT_PAYLOAD_NETWORK_HEADER,
-                    src ? IPV6_SADDR : IPV6_DADDR, 16, dreg);
+    uint32_t at = family == AF_INET ? (src ? IPV4_SADDR : IPV4_DADDR)
+                                    : (src ? IPV6_SADDR : IPV6_DADDR);
+
+    nft_payload(r, NFT_PAYLOAD_NETWORK_HEADER, at, len, dreg);
+}
+
+static uint32_t addr_len(uint8_t family)
+{
+    return family == AF_INET ? 4 : 16;
 }
 
 static void match_addr(struct nft_rule *r, bool src, const struct ipnet *net,
                        bool negate)
 {
-    uint32_t len = (uint32_t)ipaddr_len(&net->addr);
+    uint32_t len = (net->prefix + 7u) / 8u;
     struct ipnet ones = {.addr = {.family = net->addr.family},
                          .prefix = net->prefix};
     struct ipaddr first, last, mask_bits, unused;
 
     if (net->prefix == 0 && !negate)
         return; /* everything of the family */
+    if (net->prefix % 8 != 0 || net->prefix == 0)
+        len = addr_len(net->addr.family);
     ipnet_range(net, &first, &last);
-    load_addr(r, net->addr.family, src, NFT_REG_1);
+    load_addr(r, net->addr.family, src, len, NFT_REG_1);
     if (net->prefix < len * 8) {
         memset(ones.addr.b, 0xff, len);
         ipnet_range(&ones, &mask_bits, &unused);
@@ -231,6 +237,20 @@ void nft_match_daddr(struct nft_rule *r, const struct ipnet *net, bool negate)
     match_addr(r, false, net, negate);
 }
 
+static void range(struct nft_rule *r, const void *from, const void *to,
+                  uint32_t len)
+{
+    struct nftnl_expr *e = nft_expr_new(r, "range");
+
+    if (!e)
+        return;
+    nftnl_expr_set_u32(e, NFTNL_EXPR_RANGE_SREG, NFT_REG_1);
+    nftnl_expr_set_u32(e, NFTNL_EXPR_RANGE_OP, NFT_RANGE_EQ);
+    nftnl_expr_set(e, NFTNL_EXPR_RANGE_FROM_DATA, from, len);
+    nftnl_expr_set(e, NFTNL_EXPR_RANGE_TO_DATA, to, len);
+    nft_expr_add(r, e);
+}
+
 static void match_port(struct nft_rule *r, uint32_t offset, uint16_t first,
                        uint16_t last)
 {
@@ -241,8 +261,7 @@ static void match_port(struct nft_rule *r, uint32_t offset, uint16_t first,
         nft_cmp(r, NFT_CMP_EQ, &from, 2);
         return;
     }
-    nft_cmp(r, NFT_CMP_GTE, &from, 2);
-    nft_cmp(r, NFT_CMP_LTE, &to, 2);
+    range(r, &from, &to, 2);
 }
 
 void nft_match_dport(struct nft_rule *r, uint16_t first, uint16_t last)
@@ -315,12 +334,12 @@ static uint32_t slot_reg(unsigned slot)
 
 void nft_load_saddr(struct nft_rule *r, uint8_t family, unsigned slot)
 {
-    load_addr(r, family, true, slot_reg(slot));
+    load_addr(r, family, true, addr_len(family), slot_reg(slot));
 }
 
 void nft_load_daddr(struct nft_rule *r, uint8_t family, unsigned slot)
 {
-    load_addr(r, family, false, slot_reg(slot));
+    load_addr(r, family, false, addr_len(family), slot_reg(slot));
 }
 
 void nft_load_iifname(struct nft_rule *r, unsigned slot)

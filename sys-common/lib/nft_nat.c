@@ -1,19 +1,18 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
-/* Expressions about translated destinations. pure (the batch is sent by
+/* Connection status and translated destinations. pure (the batch is sent by
  * nft.c). See nft.h. */
 #include <arpa/inet.h>
 #include <stdio.h> /* libnftnl wants it */
 #include <libnftnl/expr.h>
 #include <linux/netfilter.h>
-#include <linux/netfilter/nf_conntrack_common.h>
 #include <linux/netfilter/nf_tables.h>
 #include <sys/socket.h>
 
 #include "lib/nft_impl.h"
 
-void nft_match_ct_dnat(struct nft_rule *r)
+void nft_match_ct_status(struct nft_rule *r, uint32_t bits)
 {
-    static const uint32_t bit = IPS_DST_NAT, zero;
+    static const uint32_t zero;
     struct nftnl_expr *e = nft_expr_new(r, "ct");
 
     if (!e)
@@ -21,7 +20,7 @@ void nft_match_ct_dnat(struct nft_rule *r)
     nftnl_expr_set_u32(e, NFTNL_EXPR_CT_KEY, NFT_CT_STATUS);
     nftnl_expr_set_u32(e, NFTNL_EXPR_CT_DREG, NFT_REG_1);
     nft_expr_add(r, e);
-    nft_mask(r, &bit, sizeof(bit));
+    nft_mask(r, &bits, sizeof(bits));
     nft_cmp(r, NFT_CMP_NEQ, &zero, sizeof(zero));
 }
 

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
-/* Log, limits, segment size, translation and flowtables of nftables. pure
+/* Log, limits, segment size and flowtables of nftables. pure
  * (bytes only, the batch is sent by nft.c). See nft.h. */
 #include "lib/nft.h"
 
@@ -10,7 +10,6 @@
 #include <libnftnl/flowtable.h>
 #include <libnftnl/object.h>
 #include <linux/netfilter.h>
-#include <linux/netfilter/nf_conntrack_common.h>
 #include <linux/netfilter/nf_tables.h>
 #include <linux/netfilter/x_tables.h>
 #include <linux/netfilter/xt_NFQUEUE.h>
@@ -167,27 +166,45 @@ void nft_over(struct nft_rule *r, enum nft_state_kind kind, uint64_t limit,
         nft_expr_add(r, e);
 }
 
+/* @return the expression, to be added; NULL after an error (noted) */
+static struct nftnl_expr *dynset(struct nft_rule *r, const char *set,
+                                 uint32_t op)
+{
+    struct nftnl_expr *e = nft_expr_new(r, "dynset");
+
+    if (!e)
+        return NULL;
+    nftnl_expr_set_u32(e, NFTNL_EXPR_DYNSET_SREG_KEY, NFT_REG32_00);
+    nftnl_expr_set_str(e, NFTNL_EXPR_DYNSET_SET_NAME, set);
+    nftnl_expr_set_u32(e, NFTNL_EXPR_DYNSET_OP, op);
+    return e;
+}
+
 void nft_over_in_set(struct nft_rule *r, const char *set,
                      enum nft_state_kind kind, uint64_t limit, uint32_t burst)
 {
-    struct nftnl_expr *state = state_expr(r, kind, limit, burst);
-    struct nftnl_expr *e = state ? nft_expr_new(r, "dynset") : NULL;
+    bool rate = kind != NFT_STATE_FLOWS;
+    struct nftnl_expr *state = state_expr(r, kind, limit, burst), *e;
 
+    if (!state)
+        return;
+    e = dynset(r, set, rate ? NFT_DYNSET_OP_UPDATE : NFT_DYNSET_OP_ADD);
     if (!e) {
-        if (state)
-            nftnl_expr_free(state);
+        nftnl_expr_free(state);
         return;
     }
-    nftnl_expr_set_u32(e, NFTNL_EXPR_DYNSET_SREG_KEY, NFT_REG32_00);
-    nftnl_expr_set_str(e, NFTNL_EXPR_DYNSET_SET_NAME, set);
-    if (kind == NFT_STATE_FLOWS) {
-        nftnl_expr_set_u32(e, NFTNL_EXPR_DYNSET_OP, NFT_DYNSET_OP_ADD);
-    } else {
-        nftnl_expr_set_u32(e, NFTNL_EXPR_DYNSET_OP, NFT_DYNSET_OP_UPDATE);
+    if (rate)
         nftnl_expr_set_u64(e, NFTNL_EXPR_DYNSET_TIMEOUT, STATE_TIMEOUT_MS);
-    }
     nftnl_expr_add_expr(e, NFTNL_EXPR_DYNSET_EXPR, state);
     nft_expr_add(r, e);
+}
+
+void nft_count_in_set(struct nft_rule *r, const char *set)
+{
+    struct nftnl_expr *e = dynset(r, set, NFT_DYNSET_OP_UPDATE);
+
+    if (e)
+        nft_expr_add(r, e);
 }
 
 void nft_flow_add(struct nft_rule *r, const char *flowtable)
@@ -197,52 +214,6 @@ void nft_flow_add(struct nft_rule *r, const char *flowtable)
     if (!e)
         return;
     nftnl_expr_set_str(e, NFTNL_EXPR_FLOW_TABLE_NAME, flowtable);
-    nft_expr_add(r, e);
-}
-
-/* ---- translated destinations ---- */
-
-void nft_match_ct_dnat(struct nft_rule *r)
-{
-    static const uint32_t bit = IPS_DST_NAT, zero;
-    struct nftnl_expr *e = nft_expr_new(r, "ct");
-
-    if (!e)
-        return;
-    nftnl_expr_set_u32(e, NFTNL_EXPR_CT_KEY, NFT_CT_STATUS);
-    nftnl_expr_set_u32(e, NFTNL_EXPR_CT_DREG, NFT_REG_1);
-    nft_expr_add(r, e);
-    nft_mask(r, &bit, sizeof(bit));
-    nft_cmp(r, NFT_CMP_NEQ, &zero, sizeof(zero));
-}
-
-static void load(struct nft_rule *r, uint32_t reg, const void *data,
-                 uint32_t len)
-{
-    struct nftnl_expr *e = nft_expr_new(r, "immediate");
-
-    if (!e)
-        return;
-    nftnl_expr_set_u32(e, NFTNL_EXPR_IMM_DREG, reg);
-    nftnl_expr_set(e, NFTNL_EXPR_IMM_DATA, data, len);
-    nft_expr_add(r, e);
-}
-
-void nft_dnat(struct nft_rule *r, const struct ipaddr *to, uint16_t port)
-{
-    uint16_t be = htons(port);
-    struct nftnl_expr *e;
-
-    load(r, NFT_REG_1, to->b, (uint32_t)ipaddr_len(to));
-    load(r, NFT_REG_2, &be, sizeof(be));
-    e = nft_expr_new(r, "nat");
-    if (!e)
-        return;
-    nftnl_expr_set_u32(e, NFTNL_EXPR_NAT_TYPE, NFT_NAT_DNAT);
-    nftnl_expr_set_u32(e, NFTNL_EXPR_NAT_FAMILY,
-                       to->family == AF_INET ? NFPROTO_IPV4 : NFPROTO_IPV6);
-    nftnl_expr_set_u32(e, NFTNL_EXPR_NAT_REG_ADDR_MIN, NFT_REG_1);
-    nftnl_expr_set_u32(e, NFTNL_EXPR_NAT_REG_PROTO_MIN, NFT_REG_2);
     nft_expr_add(r, e);
 }
 

@@ -2,6 +2,8 @@
 /* A netlink socket on libmnl. effect. See nl.h. */
 #include "lib/nl.h"
 
+#include <arpa/inet.h>
+#include <linux/filter.h>
 #include <poll.h>
 #include <stdlib.h>
 #include <sys/socket.h>
@@ -9,11 +11,13 @@
 
 #include "lib/err.h"
 #include "lib/io.h"
+#include "lib/mem.h"
 #include "lib/nl_answer.h"
 
 #define NL_BUF_BYTES 65536
 #define NL_SNDBUF_BYTES (16 << 20) /* a batch of 4,000 rules is 1.5 MB */
 #define NL_TIMEOUT_MS 5000
+#define POLL_TURNS 64
 
 struct nl {
     struct mnl_socket *sock;
@@ -29,7 +33,8 @@ int nl_new(int bus, unsigned groups, struct nl **ret)
     if (!nl)
         return -ENOMEM;
     nl->sock = mnl_socket_open2(bus, SOCK_CLOEXEC | SOCK_NONBLOCK);
-    if (!nl->sock || mnl_socket_bind(nl->sock, groups, MNL_SOCKET_AUTOPID) < 0) {
+    if (!nl->sock ||
+        mnl_socket_bind(nl->sock, groups, MNL_SOCKET_AUTOPID) < 0) {
         int r = err_last();
         nl_free(nl);
         return r;
@@ -58,6 +63,30 @@ int nl_fd(const struct nl *nl)
     return mnl_socket_get_fd(nl->sock);
 }
 
+uint32_t nl_portid(const struct nl *nl)
+{
+    return mnl_socket_get_portid(nl->sock);
+}
+
+/* A filter of the socket, so that what is not wanted takes no room in its
+ * queue. It loads in network order. */
+int nl_ignore(struct nl *nl, uint32_t portid)
+{
+    struct sock_filter code[] = {
+        BPF_STMT(BPF_LD | BPF_W | BPF_ABS,
+                 offsetof(struct nlmsghdr, nlmsg_pid)),
+        BPF_JUMP(BPF_JMP | BPF_JEQ | BPF_K, htonl(portid), 0, 1),
+        BPF_STMT(BPF_RET | BPF_K, 0),
+        BPF_STMT(BPF_RET | BPF_K, UINT32_MAX),
+    };
+    struct sock_fprog prog = {.len = ARRAY_LEN(code), .filter = code};
+
+    if (setsockopt(nl_fd(nl), SOL_SOCKET, SO_ATTACH_FILTER, &prog,
+                   sizeof(prog)) < 0)
+        return err_last();
+    return 0;
+}
+
 uint32_t nl_next_seq(struct nl *nl)
 {
     return ++nl->seq;
@@ -81,8 +110,7 @@ static int wait_readable(int fd)
     return n == 0 ? -ETIMEDOUT : 0;
 }
 
-int nl_talk(struct nl *nl, const void *msg, size_t len, mnl_cb_t cb,
-            void *arg)
+int nl_talk(struct nl *nl, const void *msg, size_t len, mnl_cb_t cb, void *arg)
 {
     struct nl_answer t;
     int r = nl_answer_init(&t, msg, len, cb, arg);
@@ -111,3 +139,19 @@ int nl_talk(struct nl *nl, const void *msg, size_t len, mnl_cb_t cb,
     return t.first_err;
 }
 
+int nl_poll(struct nl *nl, mnl_cb_t cb, void *arg)
+{
+    for (int turn = 0; turn < POLL_TURNS; turn++) {
+        ssize_t n = mnl_socket_recvfrom(nl->sock, nl->buf, sizeof(nl->buf));
+        if (n < 0 && (errno == EAGAIN || errno == EINTR))
+            return 0;
+        if (n < 0)
+            return err_last();
+        int left = (int)n;
+        for (const struct nlmsghdr *h = (const void *)nl->buf;
+             mnl_nlmsg_ok(h, left); h = mnl_nlmsg_next(h, &left))
+            if (cb(h, arg) < 0)
+                return -ECANCELED;
+    }
+    return 0; /* the rest wakes the loop again */
+}

@@ -18,6 +18,11 @@ struct nl;
 int nl_new(int bus, unsigned groups, struct nl **ret);
 void nl_free(struct nl *nl);
 int nl_fd(const struct nl *nl);
+/** What the kernel calls the socket: nlmsg_pid of what it caused. */
+uint32_t nl_portid(const struct nl *nl);
+/** From now on hear no message that another socket of ours caused.
+ *  @return 0; -errno */
+int nl_ignore(struct nl *nl, uint32_t portid);
 uint32_t nl_next_seq(struct nl *nl);
 
 /** Send @p len bytes (one message or a batch; the last one that wants an
@@ -27,8 +32,13 @@ uint32_t nl_next_seq(struct nl *nl);
  *  @return 0; the kernel's first -errno, after the answers were read to
  *  their end; -EINVAL nothing asks for an answer; -ECANCELED by @p cb;
  *  -ETIMEDOUT after 5 s of silence */
-int nl_talk(struct nl *nl, const void *msg, size_t len, mnl_cb_t cb,
-            void *arg);
+int nl_talk(struct nl *nl, const void *msg, size_t len, mnl_cb_t cb, void *arg);
+
+/** Read what is there without waiting and give each message to @p cb, whose
+ *  return < 0 ends the run. For sockets with groups.
+ *  @return 0; -ENOBUFS the kernel dropped some: look anew; -ECANCELED by
+ *  @p cb; -errno */
+int nl_poll(struct nl *nl, mnl_cb_t cb, void *arg);
 
 /** Sequence number of the message the last nl_talk() was refused for. */
 uint32_t nl_refused_seq(const struct nl *nl);

@@ -7,6 +7,7 @@
 #include <grp.h>
 #include <linux/capability.h>
 #include <linux/seccomp.h>
+#include <malloc.h>
 #include <sched.h>
 #include <seccomp.h>
 #include <signal.h>
@@ -230,6 +231,8 @@ static int enter_seccomp(const struct sandbox *s, bool more)
     if (r == 0)
         r = seccomp_load(ctx);
     seccomp_release(ctx);
+    /* the filter was some hundred KiB while it was made */
+    (void)malloc_trim(0);
     return r;
 }
 

@@ -35,17 +35,13 @@ static int done(struct fake *f, struct nft *b)
 static int fake_start(void *arg, struct fw_state *st)
 {
     struct nft *b;
-    size_t i;
-    int r = 0;
 
     if (nft_new(FW_TABLE, &b) < 0)
         return -ENOMEM;
     compile_base(b, st, true);
     compile_answers(b, st, 0, NFT_QUEUE_XT);
     compile_names_missing(b, st->sets, NOW_MS);
-    for (i = 0; i < st->n && r == 0; i++)
-        r = compile_source(b, &st->v[i], NULL);
-    if (r < 0)
+    if (compile_sources(b, st->v, st->n) < 0)
         abort();
     return done(arg, b);
 }

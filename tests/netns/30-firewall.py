@@ -386,7 +386,8 @@ def plain(text):
     are listed in the order the kernel keeps them; what packets put into
     sets is left out."""
     text = re.sub(r"packets \d+ bytes \d+", "", text)
-    text = re.sub(r"set (flows|rate)[46] {.*?}.*?}", "", text, flags=re.S)
+    text = re.sub(r"\n\tset (flows|rate|blocked)[46] {\n.*?\n\t}", "", text,
+                  flags=re.S)
     return sorted(re.findall(r"[^\s,{}]+", text))
 
 

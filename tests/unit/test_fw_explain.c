@@ -27,11 +27,13 @@ static const struct {
     {"open", "Kind=qube\nNetVM=fw\nQID=5\n"},
     {"plain", "Kind=qube\nNetVM=net\nQID=6\n"},
     {"shut", "Kind=qube\nNetVM=fw\nQID=7\n[Firewall]\n"},
-    {"v4", "Kind=qube\nNetVM=fw\nIPv6=no\nQID=8\n[Firewall]\nRule=accept\n"},
+    {"v4", "Kind=qube\nNetVM=fw\nIPv6=no\nQID=8\n[Firewall]\nRule=accept\n"
+           "Reach=open tcp 80-90\nReach=shut icmp\n"},
     {"inner", "Kind=firewallvm\nNetVM=fw\nQID=10\n[Firewall]\n"
               "Rule=drop 192.0.2.9\nRule=accept\n"},
     {"deep", "Kind=qube\nNetVM=inner\nQID=11\n[Firewall]\n"
-             "Rule=accept proto=tcp\nRule=accept 192.0.2.9\n"},
+             "Rule=accept proto=tcp\nRule=accept 192.0.2.9\n"
+             "Reach=open any\n"},
     {"vault", "Kind=qube\nQID=9\n"},
     {"work", "Kind=qube\nNetVM=fw\nQID=4\n[Firewall]\n"
              /* 0 */ "Rule=drop dst4=192.0.2.66/32\n"
@@ -44,6 +46,8 @@ static const struct {
              /* 7 */ "Rule=accept 203.0.113.9 udp 8 expire=6000\n"
              /* 8 */ "Rule=drop dsthost=b.example.org\n"
              /* 9 */ "Rule=accept proto=udp\n"},
+    {"wild", "Kind=qube\nNetVM=fw\nQID=12\nIPv6=no\n[Firewall]\n"
+             "Rule=accept dsthost=*.example.org proto=tcp\n"},
 };
 
 static void make(struct config *c)
@@ -246,9 +250,24 @@ static void test_answers(void **state)
         {"work", "a.example.org:443", "4?rule5~0 6+rule5"},
         {"work", "b.example.org:9 udp", "4-rule8 6?rule8~2"},
         {"work", "c.example.org:9 tcp", "4?policy~5 6?policy~5"},
+        {"wild", "www.example.org:1", "4+rule0 6-no-address"},
+        {"wild", "a.b.example.org:1", "4+rule0 6-no-address"},
+        {"wild", "www.example.org.:1", "4+rule0 6-no-address"},
+        {"wild", "example.org:1", "4?policy~0 6-no-address"},
+        {"wild", "wwwexample.org:1", "4?policy~0 6-no-address"},
+        {"wild", "www.example.org:1 udp", "4-policy 6-no-address"},
         /* other qubes, by name and address, before any rule */
         {"work", "open:80", "4-to-qube 6-to-qube"},
         {"v4", "10.137.0.1:80", "4-to-qube"},
+        {"v4", "open:80", "4+reach 6-no-address"},
+        {"v4", "open:91", "4-to-qube 6-no-address"},
+        {"v4", "open:80 udp", "4-to-qube 6-no-address"},
+        {"v4", "shut icmp 13", "4+reach 6-no-address"},
+        /* on the way to where both meet deep's own list counts */
+        {"deep", "open:80", "4+reach 6+reach"},
+        {"deep", "open:80 udp", "4-policy 6-policy"},
+        {"work", "[fd09:24ef:4179::a8b:101]:53", "6+rule4"},
+        {"work", "a.example.org.:443", "4?rule5~0 6+rule5"},
         {"open", "192.0.2.1:1", "4+rule0"},
         {"shut", "192.0.2.1:1", "4-policy"},
         {"shut", "d.example.org", "4-policy 6-policy"},

@@ -607,6 +607,9 @@ static void test_replug(void **state)
     plug(s, 0, 0, 0);
     plug(s, 0, 1, 0);
     step(s);
+    assert_null(at(s, 0, 0)); /* it was there for a moment only */
+    s->now_ms += USB_PLAN_RETRY_MS;
+    step(s);
     assert_non_null(at(s, 0, 0));
     assert_true(at(s, 0, 0)->by_itself);
     assert_null(at(s, 0, 1));
@@ -616,8 +619,46 @@ static void test_replug(void **state)
     obey(s);
     step(s);
     plug(s, 0, 0, 2); /* another identity */
+    s->now_ms += USB_PLAN_RETRY_MS;
     step(s);
     assert_null(at(s, 0, 0));
+    /* after a long time without a pause */
+    plug(s, 0, 0, 0);
+    step(s);
+    obey(s);
+    step(s);
+    assert_int_equal(at(s, 0, 0)->state, USB_ATT_ATTACHED);
+    s->now_ms += USB_PLAN_STABLE_MS;
+    unplug(s, 0, 0);
+    step(s);
+    obey(s);
+    obey(s);
+    step(s);
+    plug(s, 0, 0, 0);
+    step(s);
+    assert_non_null(at(s, 0, 0));
+}
+
+/* A hostile USBVM plugs and unplugs as fast as it can. */
+static void test_flapping(void **state)
+{
+    struct sim *s = *state;
+    uint64_t last = 0;
+    unsigned n = 0;
+
+    policy(s, 0, "Assign=auto *\n");
+    for (int i = 0; i < 1000; i++) {
+        plug(s, 0, 0, 0);
+        step(s);
+        if (at(s, 0, 0) && at(s, 0, 0)->serial != last) {
+            last = at(s, 0, 0)->serial;
+            n++;
+        }
+        unplug(s, 0, 0);
+        step(s);
+        s->now_ms += 10;
+    }
+    assert_in_range(n, 8, 10 * 1000 / USB_PLAN_RETRY_MS + 1);
 }
 
 static void test_detached_stays_detached(void **state)
@@ -996,6 +1037,7 @@ int main(void)
         STORY(test_many),
         STORY(test_unplug_while_closing),
         STORY(test_undescribed),
+        STORY(test_flapping),
         STORY(test_both_sides),
         STORY(test_unseen),
         STORY(test_refusals),

@@ -455,7 +455,10 @@ static void test_reset(void **state)
     assert_int_equal(feed_setup(&g, 3, GET_DEVICE), USB_ANSWER); /* just asks */
     assert_int_equal(feed_setup(&g, 4, GET_DEVICE_64), USB_PASS);
     assert_int_equal(g.act.kind, USB_ACT_RESET);
+    assert_int_equal(usb_snapshot_alternate(g.snapshot, 1), 1);
     done(&g, 4, 0, 0, false);
+    assert_int_equal(usb_snapshot_configuration(g.snapshot), 1);
+    assert_int_equal(usb_snapshot_alternate(g.snapshot, 1), 0);
     expect_submit(&g, 0, 4, 0, 18);
     assert_memory_equal(g.rep.r[0].payload,
                         usb_snapshot_set(g.snapshot)->device, 18);

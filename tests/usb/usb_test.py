@@ -10,9 +10,9 @@ import guest
 
 BUILD = os.environ.get("BUILD", os.path.join(guest.TOP, "build"))
 LIMIT_S = 1500
-PROGRAMS = """tool/testusb tool/usbwire tool/usbperf tool/qdbdom0
-    tool/usb_hostile bin/usb-broker bin/usb-probe bin/usb-export bin/usb-import
-    bin/sysqube-usb bin/qdbd bin/qdb bin/sysqube-qdb""".split()
+PROGRAMS = """tool/testusb tool/usbwire tool/usbperf tool/usbreset
+    tool/usb_hostile tool/qdbdom0 bin/usb-broker bin/usb-probe bin/usb-export
+    bin/usb-import bin/sysqube-usb bin/qdbd bin/qdb bin/sysqube-qdb""".split()
 SCENES = {
     # the harness and the kernel's own USB/IP, which ours is held against
     "kernel": "WAYS='direct pair relay'\n. /matrix.sh\n",
@@ -22,6 +22,8 @@ SCENES = {
     "life": ". /ours.sh\n. /life.sh\n",
     # what a grant lets through
     "grants": ". /ours.sh\n. /grants.sh\n",
+    # a reset in the qube is one of the device
+    "reset": ". /ours.sh\n. /reset.sh\n",
     # a hostile qube against usb-export, a hostile USBVM against usb-import
     "hostile": ". /ours.sh\n. /hostile.sh\n",
 }

@@ -31,6 +31,7 @@ struct export_dev {
     struct loop_timer *late; /* ends of transfers outside of the loop's turn */
     uint32_t claimed;
     uint32_t flight;
+    bool handling; /* within on_fd(), which ends with batch() */
     bool lost;
     bool told;
 };
@@ -88,7 +89,9 @@ static void on_fd(int fd, unsigned events, void *arg)
 
     (void)fd;
     (void)events;
+    d->handling = true;
     (void)libusb_handle_events_timeout_completed(d->ctx, &now, NULL);
+    d->handling = false;
     d->ops->batch(d->arg);
     tell_gone(d);
 }
@@ -235,7 +238,8 @@ static void on_done(struct libusb_transfer *t)
     libusb_free_transfer(t);
     x->t = NULL;
     d->ops->done(x, d->arg);
-    (void)loop_timer_start(d->late, 0);
+    if (!d->handling)
+        (void)loop_timer_start(d->late, 0);
 }
 
 /* libusb has no gaps between the packets of a buffer. */
@@ -332,6 +336,22 @@ static void release_all(struct export_dev *d)
     d->claimed = 0;
 }
 
+static int claim_all(struct export_dev *d, uint32_t claim)
+{
+    int r = 0;
+
+    for (int i = 0; i < 32 && r == 0; i++) {
+        if (!(claim >> i & 1))
+            continue;
+        r = err_of(libusb_claim_interface(d->h, i));
+        if (r == 0)
+            d->claimed |= UINT32_C(1) << i;
+        else
+            log_err("interface %d: %s", i, err_text(r));
+    }
+    return r;
+}
+
 /* The kernel refuses it while interfaces are claimed. The one that is set
  * already is only reset by it, and keeps its interfaces. */
 static int set_configuration(struct export_dev *d, uint8_t value,
@@ -345,16 +365,19 @@ static int set_configuration(struct export_dev *d, uint8_t value,
         r = err_of(libusb_set_configuration(d->h, value ? value : -1));
     if (r == 0 && value != 0 && value != before)
         r = d->ops->configured(d->arg);
-    for (int i = 0; i < 32 && r == 0; i++) {
-        if (!(claim >> i & 1))
-            continue;
-        r = err_of(libusb_claim_interface(d->h, i));
-        if (r == 0)
-            d->claimed |= UINT32_C(1) << i;
-        else
-            log_err("interface %d: %s", i, err_text(r));
-    }
-    return r;
+    return r < 0 ? r : claim_all(d, claim);
+}
+
+/* libusb's own reset takes the interfaces back by a request that a process
+ * without privileges may not make. Releasing them makes the host forget their
+ * alternate settings as well. */
+static int reset(struct export_dev *d)
+{
+    uint32_t claim = d->claimed;
+
+    release_all(d);
+    int r = ioctl(d->fd, USBDEVFS_RESET, 0) < 0 ? err_last() : 0;
+    return r < 0 ? r : claim_all(d, claim);
 }
 
 int export_dev_act(struct export_dev *d, const struct usb_act *act,
@@ -374,11 +397,21 @@ int export_dev_act(struct export_dev *d, const struct usb_act *act,
         r = set_configuration(d, act->configuration, claim);
         break;
     case USB_ACT_RESET:
-        r = err_of(libusb_reset_device(d->h));
+        r = reset(d);
         break;
     case USB_ACT_TRANSFER:
     case USB_ACT_CANCEL:
         return -EINVAL; /* not acts of this kind */
     }
     return r == -ENOENT ? -EPIPE : r;
+}
+
+void *export_dev_memory(struct export_dev *d, size_t len)
+{
+    return libusb_dev_mem_alloc(d->h, len);
+}
+
+void export_dev_memory_free(struct export_dev *d, void *p, size_t len)
+{
+    (void)libusb_dev_mem_free(d->h, p, len);
 }

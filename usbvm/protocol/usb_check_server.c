@@ -472,6 +472,8 @@ static void follow(struct usb_server *s, const struct usb_req *q)
         (void)usb_snapshot_set_interface(s->snapshot, q->interface, q->alt);
         break;
     case USB_ACT_RESET:
+        (void)usb_snapshot_set_configuration(
+            s->snapshot, usb_snapshot_configuration(s->snapshot));
         s->touched = false;
         break;
     case USB_ACT_TRANSFER:

@@ -30,8 +30,8 @@ enum usb_act_kind {
     USB_ACT_CLEAR_HALT,        /* ep */
     USB_ACT_SET_INTERFACE,     /* interface, alt */
     USB_ACT_SET_CONFIGURATION, /* configuration */
-    USB_ACT_RESET,             /* device reset; the host puts configuration
-                                * and alternate settings back as they were */
+    USB_ACT_RESET,             /* device reset: it keeps its configuration, all
+                                * alternate settings become 0 */
     USB_ACT_CANCEL,            /* end the request @p seqnum with @p arg */
 };
 

@@ -31,12 +31,12 @@ static void put_rules(FILE *f, const char *prefix, const struct gen_list *l)
 
     for (i = 0; i < l->n; i++) {
         const struct fw_match *m = &l->v[i].m;
-        fprintf(f, "%sip daddr %s %s dport %u-%u %s\n", prefix,
+        fprintf(f, "%sip daddr %s %s dport %u-%u counter %s\n", prefix,
                 ipnet_format(&m->dst, net),
                 m->proto == FW_PROTO_TCP ? "tcp" : "udp", m->port_first,
                 m->port_last, verdict(m->action));
     }
-    fprintf(f, "%s%s\n", prefix, verdict(l->policy));
+    fprintf(f, "%scounter %s\n", prefix, verdict(l->policy));
 }
 
 void nft_text_table(const char *path, const struct engine_source *v, size_t n)

@@ -14,8 +14,9 @@
 
 /* Answers of both channels that a qube has not read yet. */
 #define QUEUED_MAX ((size_t)4 << 20)
-/* Blocks are powers of two: quota, answers, and the rounding. */
-#define POOL_MAX ((size_t)48 << 20)
+/* A USBVM has 48 MiB in all, and blocks are powers of two: two requests of the
+ * longest kind, or some hundred of 64 KiB. */
+#define POOL_MAX ((size_t)20 << 20)
 #define PAGES_MIN 16384u /* below this a copy is cheaper than pages */
 #define STUCK_TICKS 3
 #define REPLIES_MAX 2

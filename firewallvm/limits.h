@@ -8,14 +8,11 @@
 #include <stdint.h>
 
 #include "lib/parse.h"
+#include "rules/rule.h"
 
 #define FW_FLOWS_DEFAULT 4096
 #define FW_RATE_DEFAULT 500
 #define FW_BURST_DEFAULT 1000
-#define FW_FLOWS_MAX 1000000
-#define FW_RATE_MAX 1000000
-#define FW_BANDWIDTH_MAX 4000000000u /* the kernel's bucket is 32 bits */
-#define FW_QUOTA_MAX 1000000000000000ull
 
 struct fw_limits {
     uint32_t flows;     /* tracked connections, 1 to FW_FLOWS_MAX */

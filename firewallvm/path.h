@@ -12,8 +12,7 @@
 
 #include "lib/ipaddr.h"
 #include "lib/parse.h"
-
-#define FW_PATHS_MAX 1024 /* of each kind */
+#include "rules/rule.h"
 
 enum fw_path_kind {
     FW_PATH_INBOUND = 0,

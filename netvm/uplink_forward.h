@@ -14,7 +14,7 @@
 
 #define UPLINK_FORWARD_KEY "/sysqube-forward" /* written when all are there */
 #define UPLINK_FORWARD_PREFIX UPLINK_FORWARD_KEY "/"
-#define UPLINK_FORWARDS_MAX 1024 /* of ours; dom0: 32 of a qube and family */
+#define UPLINK_FORWARDS_MAX 1024 /* dom0 writes no more: FW_PATHS_MAX */
 #define UPLINK_FORWARD_WHY_MAX 96
 
 struct uplink_forward {

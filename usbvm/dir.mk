@@ -16,7 +16,7 @@ $(eval $(call fuzz_target,fuzz_usb_descr,tests/fuzz/fuzz_usb_descr.c,\
 # ends of a USB connection share it. Link with $(USBPROTO_LD).
 USBPROTO_LD := -lsodium
 $(eval $(call library,usbproto,$(addprefix usbvm/protocol/,usbip_pdu.c \
-  usb_check.c usb_dset.c usb_snapshot.c usb_hello.c usb_filter.c \
+  usb_check.c usb_dset.c usb_fault.c usb_snapshot.c usb_hello.c usb_filter.c \
   usb_flight.c usb_cmd.c usb_input.c usb_check_server.c usb_check_client.c)))
 $(eval $(call unit_test,test_usbip_pdu,tests/unit/test_usbip_pdu.c tests/mock/hexfile.c,\
   usbproto lib))

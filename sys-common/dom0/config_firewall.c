@@ -9,9 +9,6 @@
 #include "dom0/config_impl.h"
 #include "lib/err.h"
 
-#define FLOWS_MAX (1024u * 1024)
-#define RATE_MAX 1000000u
-#define BYTES_MAX (UINT64_C(1) << 50)
 #define DHCP_CLIENT 68   /* RFC 2131 */
 #define DHCP6_CLIENT 546 /* RFC 8415 */
 #define WORDS_MAX 5
@@ -32,25 +29,25 @@ int config_set_flows(struct parser *ps, struct text v)
 {
     struct config_limits *l = &ps->q->limits;
 
-    return set_count(v, FLOWS_MAX, &l->has_flows, &l->flows);
+    return set_count(v, FW_FLOWS_MAX, &l->has_flows, &l->flows);
 }
 
 int config_set_rate(struct parser *ps, struct text v)
 {
     struct config_limits *l = &ps->q->limits;
 
-    return set_count(v, RATE_MAX, &l->has_rate, &l->rate);
+    return set_count(v, FW_RATE_MAX, &l->has_rate, &l->rate);
 }
 
 int config_set_burst(struct parser *ps, struct text v)
 {
     struct config_limits *l = &ps->q->limits;
 
-    return set_count(v, RATE_MAX, &l->has_burst, &l->burst);
+    return set_count(v, FW_RATE_MAX, &l->has_burst, &l->burst);
 }
 
 /* A number of bytes, perhaps with a unit. */
-static int set_bytes(struct text v, bool *has, uint64_t *ret)
+static int set_bytes(struct text v, uint64_t max, bool *has, uint64_t *ret)
 {
     static const char units[] = "KMGT";
     const char *unit = v.len ? strchr(units, v.p[v.len - 1]) : NULL;
@@ -61,7 +58,7 @@ static int set_bytes(struct text v, bool *has, uint64_t *ret)
         shift = 10 * (unsigned)(unit - units + 1);
         v.len--;
     }
-    if (parse_u64(v, 0, BYTES_MAX >> shift, &n))
+    if (parse_u64(v, 0, max >> shift, &n))
         return -EBADMSG;
     *ret = n << shift;
     *has = true;
@@ -72,14 +69,14 @@ int config_set_bandwidth(struct parser *ps, struct text v)
 {
     struct config_limits *l = &ps->q->limits;
 
-    return set_bytes(v, &l->has_bandwidth, &l->bandwidth);
+    return set_bytes(v, FW_BANDWIDTH_MAX, &l->has_bandwidth, &l->bandwidth);
 }
 
 int config_set_quota(struct parser *ps, struct text v)
 {
     struct config_limits *l = &ps->q->limits;
 
-    return set_bytes(v, &l->has_quota, &l->quota);
+    return set_bytes(v, FW_QUOTA_MAX, &l->has_quota, &l->quota);
 }
 
 /* Words between single blanks. @return how many; 0: too many or empty ones */
@@ -355,6 +352,39 @@ static void check_limits(const struct config_qube *q, struct problems *p)
                      text, LIMITS_IP_MAX);
 }
 
+static size_t families(const struct config_qube *q)
+{
+    return q->ip6.family ? 2 : 1;
+}
+
+/* Records of a provider, if all its qubes run: as keys_firewall.c makes
+ * them, which needs no more than these. */
+static void check_paths(const struct config *c, const struct config_qube *q,
+                        struct problems *p)
+{
+    size_t in = 0, edges = 0;
+
+    for (size_t i = 0; i < c->n; i++) {
+        const struct config_qube *a = c->qubes[i];
+
+        in += config_is_below(a, q) ? a->n_forwards * families(a) : 0;
+        for (size_t k = 0; k < a->n_reach; k++) {
+            const struct config_qube *to = config_find(c, a->reach[k].name);
+            const struct config_qube *at = to ? config_meeting(a, to) : NULL;
+
+            edges += at && at == q ? families(a) : 0;
+            in += at && config_is_below(to, q) && config_is_below(q, at)
+                      ? families(a)
+                      : 0;
+        }
+    }
+    if (in > FW_PATHS_MAX || edges > FW_PATHS_MAX)
+        problems_add(p, q->file, 0,
+                     "Forward= and Reach= of the qubes below it make %zu "
+                     "records, each family counted; expected at most %d",
+                     in > edges ? in : edges, FW_PATHS_MAX);
+}
+
 void config_check_firewall(const struct config *c, struct problems *p)
 {
     for (size_t i = 0; i < c->n; i++) {
@@ -362,6 +392,8 @@ void config_check_firewall(const struct config *c, struct problems *p)
 
         check_limits(q, p);
         check_forwards(c, i, p);
+        if (config_provides(q))
+            check_paths(c, q, p);
         for (size_t k = 0; k < q->n_reach; k++)
             check_reach(c, q, &q->reach[k], p);
     }

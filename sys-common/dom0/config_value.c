@@ -454,14 +454,14 @@ const struct key_def config_qube_keys[] = {
      "the name of a profile: 1 to 31 letters, digits, '_', '-', beginning "
      "with a letter; at most 64 of them"},
     {"Firewall", "Flows", false, config_set_flows, KEY_FLOWS,
-     "tracked connections, a decimal number from 1 to 1048576"},
+     "tracked connections, a decimal number from 1 to 1000000"},
     {"Firewall", "Rate", false, config_set_rate, KEY_RATE,
      "new connections a second, a decimal number from 1 to 1000000"},
     {"Firewall", "Burst", false, config_set_burst, KEY_BURST,
      "connections at once, a decimal number from 1 to 1000000"},
     {"Firewall", "Bandwidth", false, config_set_bandwidth, KEY_BANDWIDTH,
-     "bytes a second, as 2M: a decimal number, perhaps with K, M, G or T "
-     "(1024 each); 0: no limit"},
+     "bytes a second, as 2M: a decimal number, perhaps with K, M or G (1024 "
+     "each), at most 4000000000; 0: no limit"},
     {"Firewall", "Quota", false, config_set_quota, KEY_QUOTA,
      "bytes in all, as 10G: a decimal number, perhaps with K, M, G or T "
      "(1024 each); 0: no limit"},

@@ -27,7 +27,8 @@ struct op {
     struct usb_device d; /* as it was named */
     struct usb_want want;
     uint64_t serial; /* of the attachment */
-    bool told;       /* that it has to wait */
+    bool told;       /* that it has to wait until it is free */
+    bool late;       /* told what is waited for when attaching */
 };
 
 struct usb_ops {
@@ -204,13 +205,38 @@ static void ended_error(const struct op *op, const struct usb_att *a,
             e, "mend the cause, then try again; nothing is left attached");
 }
 
+/* Once, when it takes long: which side has not reported. */
+static void tell_wait(const struct usb_ops *o, struct op *op,
+                      const struct usb_att *a)
+{
+    struct usb_link_state in = {0};
+    struct usb_world w;
+    int r;
+
+    if (op->late || io_now_ms() - op->phase_ms < USB_OP_TELL_MS ||
+        usb_world_new(o->m, &w))
+        return;
+    op->late = true;
+    r = w.facts.import(w.facts.arg, a->client, a->backend, &a->port, &in);
+    if (r)
+        control_progress(op->client, "waiting for %s to begin", a->qube);
+    else if (in.link == USB_LINK_ATTACHED)
+        control_progress(op->client, "waiting for %s to report", a->usbvm);
+    else
+        control_progress(op->client, "waiting for %s and %s to connect",
+                         a->qube, a->usbvm);
+    usb_world_free(&w);
+}
+
 static bool step_attach(struct usb_ops *o, struct op *op)
 {
     const struct usb_att *a = usb_plan_find(o->m->usb, op->serial);
     struct manager_error e;
 
-    if (a && a->state == USB_ATT_OFFERED)
+    if (a && a->state == USB_ATT_OFFERED) {
+        tell_wait(o, op, a);
         return false;
+    }
     if (a && a->state == USB_ATT_ATTACHED) {
         send_done(op, "attached",
                   json_pack("{s:I}", "vhci", (json_int_t)a->vhci));

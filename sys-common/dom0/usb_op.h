@@ -12,6 +12,7 @@
 
 #define USB_OP_FREE_MS 10000   /* wait until a device is reset */
 #define USB_OP_DETACH_MS 10000 /* keys gone to device reset */
+#define USB_OP_TELL_MS 1000    /* then it is said what is waited for */
 
 struct usb_ops;
 

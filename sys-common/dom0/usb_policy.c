@@ -23,6 +23,10 @@ const char *usb_assign_mode_name(enum usb_assign_mode m)
 
 int usb_assign_mode_parse(struct text t, enum usb_assign_mode *ret)
 {
+    if (text_eq(t, "ask-to-attach"))
+        t = text_of(mode_names[USB_ASSIGN_ASK]);
+    if (text_eq(t, "auto-attach"))
+        t = text_of(mode_names[USB_ASSIGN_AUTO]);
     for (size_t i = 0; i < ARRAY_LEN(mode_names); i++) {
         if (text_eq(t, mode_names[i])) {
             *ret = (enum usb_assign_mode)i;

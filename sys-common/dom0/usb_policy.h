@@ -134,7 +134,8 @@ int usb_policy_add_assign(struct usb_policy *p, const struct usb_assign *a);
 void usb_policy_free(struct usb_policy *p);
 
 const char *usb_assign_mode_name(enum usb_assign_mode m);
-/** @return 0; -EBADMSG */
+/** Also by the names that Qubes 4.3 gives them, "ask-to-attach" and
+ *  "auto-attach". @return 0; -EBADMSG */
 int usb_assign_mode_parse(struct text t, enum usb_assign_mode *ret);
 
 #endif

@@ -21,6 +21,13 @@
 #define FW_TEXT_MAX 896
 #define FW_PORTS_MAX 16 /* ranges of one rule's dstports */
 
+/* What else dom0 and its VMs agree on: shares of a qube, declared paths. */
+#define FW_FLOWS_MAX 1000000
+#define FW_RATE_MAX 1000000
+#define FW_BANDWIDTH_MAX 4000000000u /* the kernel's bucket is 32 bits */
+#define FW_QUOTA_MAX 1000000000000000ull
+#define FW_PATHS_MAX 1024 /* records of one tree of paths or forwards */
+
 enum fw_action {
     FW_ACCEPT = 1,
     FW_DROP = 2, /* answered with ICMP administratively prohibited */

@@ -9,4 +9,6 @@ bench: ## list the benchmarks
 	  awk -F':.*## ' '{printf "  make %-16s %s\n", $$1, $$2}'
 bench-firewall: programs test-tools ## firewallvmd against nft and conntrack
 	@tests/bench/firewall/bench_firewall.py
-.PHONY: bench bench-firewall
+bench-usb: $(USB_TOOLS) ## ours against usbip-host and vhci, in a guest
+	@BUILD=$(abspath $(BUILD)) tests/bench/usb/bench_usb.py
+.PHONY: bench bench-firewall bench-usb

@@ -133,6 +133,21 @@ static bool remember(const struct usbip_pdu *p, struct cur descs,
     return usbip_iso_decode(&descs, packets, u->iso) == 0;
 }
 
+/* The unlink of a request that it had overtaken. */
+static bool gives_back(const struct usbip_pdu *request,
+                       const struct usb_reply *r)
+{
+    struct cur in = cur_of(r->head, sizeof(r->head));
+    struct usbip_pdu p;
+
+    MUST(usbip_pdu_decode(&in, USBIP_FROM_SERVER, &p) == 0);
+    if (request->command != USBIP_CMD_SUBMIT || p.command != USBIP_RET_UNLINK)
+        return false;
+    MUST(p.status == -ECONNRESET && find(request->seqnum));
+    find(request->seqnum)->used = false;
+    return true;
+}
+
 static bool take_request(struct cur *in)
 {
     uint8_t head[USBIP_HEADER_BYTES];
@@ -156,12 +171,11 @@ static bool take_request(struct cur *in)
         return false;
     v = usb_client_cmd(client, head, cur_of(descs, n), &ch, &rep);
     MUST(v == USB_PASS || v == USB_ANSWER || v == USB_DROP || v == USB_CLOSE);
-    if (v == USB_DROP) { /* unlinked before it came */
-        MUST(p.command == USBIP_CMD_SUBMIT && find(p.seqnum));
-        find(p.seqnum)->used = false;
-    }
+    if (v == USB_DROP) /* it is before its victim */
+        MUST(p.command == USBIP_CMD_UNLINK && !find(p.victim));
     for (size_t i = 0; v == USB_ANSWER && i < rep.n; i++)
-        kernel_sees(&rep.r[i]);
+        if (!gives_back(&p, &rep.r[i]))
+            kernel_sees(&rep.r[i]);
     return v != USB_CLOSE;
 }
 

@@ -59,7 +59,7 @@ if probe:
         sys.exit(1)
     status = int(what) if what.isdigit() else 0
     h = bytes.fromhex(read("hash-" + port)) if not status else bytes(32)
-    s.send(struct.pack("=II32sI192s", status, 3, h, 2,
+    s.send(struct.pack("=II32sII192s", status, 3, h, 0, 2,
                        bytes([0, 8, 6, 0x50, 1, 3, 1, 1])))
     sys.exit(0)
 def say(kind, state, why=0, in_=0, out=0, reasons=()):

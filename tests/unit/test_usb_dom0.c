@@ -177,7 +177,8 @@ static void play_attach(const char *id, bool there)
 {
     const char *said = !strcmp(vm, "novhci")
                            ? "failed no vhci_hcd in this kernel"
-                           : "attached vhci=4";
+                       : !strcmp(vm, "slow") ? "connecting"
+                                             : "attached vhci=4";
 
     up("/sysqube-status/usb-import/", id, there ? said : NULL);
 }
@@ -390,6 +391,7 @@ static int tear_down(void **state)
                                         "qubes/work.conf",
                                         "qubes/other.conf",
                                         "qubes/novhci.conf",
+                                        "qubes/slow.conf",
                                         "qubes"};
     char path[256];
 
@@ -556,6 +558,37 @@ static void test_no_vhci(void **state)
     assert_int_equal(keys("usb", GRANT) + keys("novhci", ATTACH), 0);
     wait_for(stick_free);
     HAS(Q("attach", "work", "usb:2-1"), "{\"ok\"");
+}
+
+/* One side does not come: it is said which is waited for; taking the device
+ * away meanwhile ends the wait. */
+static int other; /* a second client */
+
+static bool told(void)
+{
+    char got[512] = "";
+
+    return recv(other, got, sizeof(got) - 1, MSG_PEEK | MSG_DONTWAIT) > 0 &&
+           strstr(got, "waiting for slow and usb to connect");
+}
+
+static void test_slow(void **state)
+{
+    const char *line = "{\"op\":\"usb-attach\",\"qube\":\"slow\",\"device\":"
+                       "\"usb:2-1\"}\n";
+    char got[512] = "";
+
+    (void)state;
+    put_qube("slow", "Kind=qube\nQID=5\n");
+    start_all();
+    other = io_unix_connect(env->s.m->cfg.d.socket);
+    assert_true(other >= 0);
+    assert_int_equal(io_write_all(other, line, strlen(line), 100), 0);
+    wait_for(told);
+    HAS(ask("{\"op\":\"usb-detach\",\"device\":\"usb:2-1\"}"), "{\"ok\"");
+    assert_true(recv(other, got, sizeof(got) - 1, 0) > 0);
+    HAS(got, "usb:2-1 was not attached: it was detached");
+    close(other);
 }
 
 static void test_parts(void **state)
@@ -764,11 +797,17 @@ static void test_policy_commands(void **state)
 int main(int argc, char **argv)
 {
     const struct CMUnitTest tests[] = {
-        TEST(test_attach_and_detach), TEST(test_refusals),
-        TEST(test_no_vhci),           TEST(test_parts),
-        TEST(test_assigned),          TEST(test_deaths),
-        TEST(test_worker_dies),       TEST(test_policy_commands),
-        TEST(test_required),          TEST(test_questions),
+        TEST(test_attach_and_detach),
+        TEST(test_refusals),
+        TEST(test_no_vhci),
+        TEST(test_parts),
+        TEST(test_slow),
+        TEST(test_assigned),
+        TEST(test_deaths),
+        TEST(test_worker_dies),
+        TEST(test_policy_commands),
+        TEST(test_required),
+        TEST(test_questions),
     };
 
     (void)argc;

@@ -14,7 +14,7 @@
 
 #include "lib/mem.h"
 #include "usbvm/backend/lend.h"
-#include "usbvm/protocol/usb_check.h"
+#include "usbvm/protocol/usb_dset.h"
 
 #define FIRST_GEN 100
 #define JOBS 4096
@@ -302,6 +302,16 @@ static void test_record(void **s)
     assert_int_equal(export_msg_check(&rec, sizeof(rec) - 1), -EBADMSG);
     rec.why = EXPORT_WHY_MAX;
     assert_int_equal(export_msg_check(&rec, sizeof(rec)), -EBADMSG);
+    struct usb_probe_rec probe = {.status = EBADMSG};
+    for (uint32_t i = 1; i < USB_FAULT_COUNT; i++) {
+        probe.fault = i; /* and each fits a status value */
+        assert_int_equal(usb_probe_check(&probe, sizeof(probe)), 0);
+        assert_non_null(strstr(usb_probe_text(&probe, text), "not sound: "));
+        assert_non_null(
+            strstr(text, usb_dset_fault_text((enum usb_dset_fault)i)));
+    }
+    probe.fault = USB_FAULT_COUNT;
+    assert_int_equal(usb_probe_check(&probe, sizeof(probe)), -EBADMSG);
 }
 
 /* The qube or a crash ends it: no second try until the grant changes. */

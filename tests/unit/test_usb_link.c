@@ -49,6 +49,59 @@ static void test_pool(void **state)
     usb_pool_put(pool, NULL);
 }
 
+/* Memory of another kind, as far as it goes. */
+static struct {
+    size_t bytes;
+    unsigned n;
+} lent;
+
+static void *give(size_t len, void *arg)
+{
+    void *p = NULL;
+
+    assert_ptr_equal(arg, &lent);
+    assert_true(len >= 4096);
+    if (lent.n == 1)
+        return NULL;
+    assert_int_equal(posix_memalign(&p, 4096, len), 0);
+    lent.n++;
+    lent.bytes += len;
+    return p;
+}
+
+static void take_back(void *p, size_t len, void *arg)
+{
+    assert_ptr_equal(arg, &lent);
+    lent.n--;
+    lent.bytes -= len;
+    free(p);
+}
+
+static void test_backed(void **state)
+{
+    const struct usb_pool_backing backing = {4096, give, take_back, &lent};
+    struct usb_pool *pool = NULL;
+
+    (void)state;
+    assert_int_equal(usb_pool_new(1 << 20, &pool), 0);
+    usb_pool_put(pool, usb_pool_get(pool, 8000)); /* of malloc, goes */
+    usb_pool_back(pool, &backing);
+    void *small = usb_pool_get(pool, 1000);
+    assert_int_equal(lent.n, 0);
+    void *large = usb_pool_get(pool, 8000);
+    assert_int_equal(lent.bytes, 8192);
+    void *other = usb_pool_get(pool, 8000); /* malloc helps out */
+    assert_non_null(other);
+    assert_int_equal(lent.n, 1);
+    usb_pool_put(pool, large);
+    assert_ptr_equal(usb_pool_get(pool, 8000), large); /* kept */
+    usb_pool_put(pool, large);
+    usb_pool_put(pool, other);
+    usb_pool_put(pool, small);
+    usb_pool_free(pool);
+    assert_int_equal(lent.n, 0);
+}
+
 /* In these tests byte 0 of a head says how many KiB follow it. */
 struct fixture {
     struct loop *loop;
@@ -263,8 +316,13 @@ int main(void)
 {
 #define T(f) cmocka_unit_test_setup_teardown(f, setup, teardown)
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_pool), T(test_cuts),    T(test_pause),
-        T(test_gone_in_pause),       T(test_refused), T(test_send),
+        cmocka_unit_test(test_pool),
+        cmocka_unit_test(test_backed),
+        T(test_cuts),
+        T(test_pause),
+        T(test_gone_in_pause),
+        T(test_refused),
+        T(test_send),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);

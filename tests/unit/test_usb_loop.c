@@ -43,6 +43,7 @@ struct queue {
 
 struct urb {
     bool used, unlinking;
+    bool sent; /* until then vhci finds nothing to give back */
     uint32_t seqnum, unlink_seqnum, order;
     uint8_t ep;
     bool in;
@@ -113,6 +114,7 @@ static void kernel_sees(struct world *w, const uint8_t head[], size_t payload,
             struct urb *u = &w->urb[i];
             if (!u->used || !u->unlinking || u->unlink_seqnum != p.seqnum)
                 continue;
+            assert_true(u->sent);
             assert_int_equal(p.status, -ECONNRESET); /* it still waits */
             u->used = false;
             w->unlinked++;
@@ -176,7 +178,8 @@ static void kernel_sends(struct world *w, const struct usbip_pdu *pdu,
     case USB_ANSWER:
         kernel_replies(w, &rep);
         break;
-    case USB_DROP: /* its unlink was before it */
+    case USB_DROP: /* it is before its victim */
+        assert_int_equal(pdu->command, USBIP_CMD_UNLINK);
         w->overtaken++;
         break;
     case USB_KEEP:
@@ -256,6 +259,7 @@ static void kernel_submits(struct world *w)
     w->submitted++;
     if (rnd(w, 50) == 0) /* between vhci's queues: its unlink goes first */
         kernel_unlinks_one(w, u);
+    u->sent = true;
     kernel_sends(w, &p, iso, (uint32_t)u->packets);
 }
 

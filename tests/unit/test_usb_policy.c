@@ -366,6 +366,29 @@ static void test_section(void **state)
     assert_int_equal(section_lines_get(text_of("a\n"), 2).len, 0);
 }
 
+static void test_modes(void **state)
+{
+    static const struct {
+        const char *word;
+        int want;
+    } ROWS[] = {{"manual", USB_ASSIGN_MANUAL},
+                {"ask", USB_ASSIGN_ASK},
+                {"ask-to-attach", USB_ASSIGN_ASK},
+                {"auto", USB_ASSIGN_AUTO},
+                {"auto-attach", USB_ASSIGN_AUTO},
+                {"required", USB_ASSIGN_REQUIRED},
+                {"Auto", -1},
+                {"", -1}};
+
+    (void)state;
+    for (size_t i = 0; i < ARRAY_LEN(ROWS); i++) {
+        enum usb_assign_mode m = USB_ASSIGN_MANUAL;
+        int r = usb_assign_mode_parse(text_of(ROWS[i].word), &m);
+
+        assert_int_equal(r ? -1 : (int)m, ROWS[i].want);
+    }
+}
+
 static void test_same_words(void **state)
 {
     static const char *const WORDS[] = {
@@ -414,6 +437,7 @@ int main(void)
         cmocka_unit_test(test_cross_checks),
         cmocka_unit_test(test_section),
         cmocka_unit_test(test_same_words),
+        cmocka_unit_test(test_modes),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);

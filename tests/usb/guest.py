@@ -4,7 +4,7 @@ programs, QEMU's emulation (glue, effect).
 
 Fed by the build folder and tests/usb/guest, both trusted. Everything runs in
 the guest: no device, module or folder of this machine is touched, and the
-guest has no network.
+guest's only network ends in QEMU.
 """
 import glob
 import os
@@ -14,6 +14,8 @@ import subprocess
 import sys
 import time
 
+from outside import Outside
+
 HERE = os.path.dirname(os.path.abspath(__file__))
 TOP = os.path.dirname(os.path.dirname(HERE))
 MODULES = """dummy_hcd libcomposite usb_f_mass_storage usb_f_ss_lb usb_f_hid
@@ -21,6 +23,19 @@ MODULES = """dummy_hcd libcomposite usb_f_mass_storage usb_f_ss_lb usb_f_hid
     usbhid hid-generic xhci-pci cdc-acm snd-usb-audio ftdi_sio
     cdc_ether cdc_subset rndis_host""".split()
 MEMORY_MIB = 512
+# Without "rep movsb" as the way to copy, which is emulated byte by byte.
+CPU = "max,erms=off,fsrm=off"
+SOUND = ["-audiodev", "none,id=snd0",
+         "-device", "usb-audio,bus=xhci.0,audiodev=snd0,port=1"]
+LINE = ["-chardev", "null,id=null0",
+        "-device", "usb-serial,bus=xhci.0,chardev=null0,always-plugged=on,port=3"]
+DEVICES = [*SOUND,
+           "-device", "usb-kbd,bus=xhci.0,port=2",
+           "-device", "usb-serial,bus=xhci.0,chardev=line0,port=3",
+           "-netdev", "user,id=net0,restrict=on",
+           "-device", "usb-net,bus=xhci.0,netdev=net0,port=4",
+           "-device", "usb-ccid,bus=xhci.0,port=5",
+           "-device", "usb-mouse,bus=xhci.0,port=6"]
 
 
 class GuestError(Exception):
@@ -107,32 +122,36 @@ def make(build, programs, script):
     return glob.glob(kernel + "/boot/vmlinuz-*")[0], initrd
 
 
-def boot(kernel, initrd, limit_s, on_line, more=()):
-    """Boot and hand each line of the console to @on_line until power-off.
+def boot(kernel, initrd, limit_s, on_line, devices=DEVICES, more=()):
+    """Boot and hand each line of the console to @on_line until power-off;
+    the line "# press KEY" presses a key of the keyboard.
     @return seconds it ran; GuestError when the limit passed"""
-    argv = ["qemu-system-x86_64", "-M", "q35", "-accel", "tcg,thread=multi",
-            "-cpu", "max", "-m", str(MEMORY_MIB), "-smp", "1",
+    outside = Outside(os.path.dirname(initrd))
+    argv = ["qemu-system-x86_64", "-M", "q35", "-accel", "tcg",
+            "-cpu", CPU, "-m", str(MEMORY_MIB), "-smp", "1",
             "-nodefaults", "-no-reboot", "-display", "none",
             "-serial", "stdio", "-kernel", kernel, "-initrd", initrd,
             "-append", "console=ttyS0 quiet loglevel=1 panic=-1 oops=panic "
                        "mitigations=off tsc=reliable preempt=full "
                        "log_buf_len=4M",
-            "-device", "qemu-xhci,id=xhci,p2=8,p3=8",
-            "-audiodev", "none,id=snd0",
-            "-device", "usb-audio,bus=xhci.0,audiodev=snd0,port=1",
-            "-device", "usb-kbd,bus=xhci.0,port=2",
-            "-chardev", "null,id=null0",
-            "-device", "usb-serial,bus=xhci.0,chardev=null0,port=3",
-            "-device", "usb-net,bus=xhci.0,port=4",
-            "-device", "usb-ccid,bus=xhci.0,port=5",
-            "-device", "usb-mouse,bus=xhci.0,port=6", *more]
+            "-device", "qemu-xhci,id=xhci,p2=8,p3=8", *devices,
+            *outside.argv(), *more]
     start = time.monotonic()
     qemu = subprocess.Popen(argv, stdin=subprocess.DEVNULL,
                             stdout=subprocess.PIPE,
                             stderr=subprocess.STDOUT, preexec_fn=nice)
+
+    def line(text):
+        if text == "# up":
+            outside.connect()
+        elif text.startswith("# press "):
+            outside.press(text.split()[-1])
+        on_line(text)
+
     try:
-        return follow(qemu, start, limit_s, on_line)
+        return follow(qemu, start, limit_s, line)
     finally:
+        outside.close()
         if qemu.poll() is None:
             qemu.kill()
         qemu.wait()

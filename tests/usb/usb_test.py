@@ -20,8 +20,12 @@ SCENES = {
     "ours": ". /ours.sh\nWAYS='direct ours'\n. /matrix.sh\n",
     # every way a loan ends, and a hundred rounds
     "life": ". /ours.sh\n. /life.sh\n",
+    # QEMU's devices: keyboard, serial, net, card reader, sound
+    "devices": ". /ours.sh\n. /devices.sh\n",
     # what a grant lets through
     "grants": ". /ours.sh\n. /grants.sh\n",
+    # a keyboard and a mouse as events
+    "input": "modprobe uinput\n. /ours.sh\n. /input.sh\n",
     # a reset in the qube is one of the device
     "reset": ". /ours.sh\n. /reset.sh\n",
     # a hostile qube against usb-export, a hostile USBVM against usb-import
@@ -51,8 +55,11 @@ def main():
         print(f"# scene {name}")
         kernel, initrd = guest.make(BUILD, PROGRAMS, SCENES[name])
         report.done = False
-        took = guest.boot(kernel, initrd, LIMIT_S, report.line)
-        print(f"# scene {name}: {took:.0f} s")
+        try:
+            took = guest.boot(kernel, initrd, LIMIT_S, report.line)
+            print(f"# scene {name}: {took:.0f} s")
+        except guest.GuestError as error:
+            print(f"# {error}")
         if not report.done:
             report.line(f"not ok {name}: the guest broke off")
     print(f"{report.good} passed, {report.failed} failed")

@@ -12,6 +12,7 @@
 #include <poll.h>
 #include <signal.h>
 #include <stdbool.h>
+#include <stdint.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -108,56 +109,97 @@ static void join(const char *busid, int host_end, int vhci_end)
     fflush(stdout);
 }
 
-/* What was read and not yet written, one way. */
+/* Between the relays each piece is a message: its head and its data go by
+ * writes of their own, as the existing proxy sends them. */
+struct head {
+    uint32_t kind, len;
+};
+
+/* One way of a relay: what was read and not yet written. */
 struct half {
     int from, to;
+    bool framed_in, framed_out;
+    struct head head;
+    size_t head_left; /* of it still to be read */
     size_t at, len;
     char bytes[PIECE_BYTES];
 };
 
-static bool again(void)
+/* As much as is there. @return false when the end is gone */
+static bool take(struct half *h, void *buf, size_t len, size_t *ret)
 {
-    return errno == EAGAIN || errno == EINTR;
+    ssize_t n = read(h->from, buf, len);
+
+    *ret = n < 0 ? 0 : (size_t)n;
+    return n > 0 || (n < 0 && (errno == EAGAIN || errno == EINTR));
 }
 
-/* @return false when an end is gone */
-static bool move(struct half *h)
+static bool take_head(struct half *h)
 {
-    if (h->len == 0) {
-        ssize_t n = read(h->from, h->bytes, sizeof(h->bytes));
-        if (n == 0 || (n < 0 && !again()))
-            return false;
-        h->at = 0;
-        h->len = n < 0 ? 0 : (size_t)n;
+    size_t n, got = sizeof(h->head) - h->head_left;
+    bool good = take(h, (char *)&h->head + got, h->head_left, &n);
+
+    h->head_left -= n;
+    return good;
+}
+
+/* The rest of a message, or what an unframed end has. */
+static bool take_data(struct half *h)
+{
+    size_t want = sizeof(h->bytes);
+
+    if (h->framed_in && h->head.len < want)
+        want = h->head.len;
+    h->at = 0;
+    bool good = take(h, h->bytes, want, &h->len);
+    if (h->framed_in && h->len > 0) {
+        h->head.len -= (uint32_t)h->len;
+        h->head_left = h->head.len == 0 ? sizeof(h->head) : 0;
     }
-    if (h->len > 0) {
+    return good;
+}
+
+static bool give(struct half *h)
+{
+    const struct head head = {.kind = 1, .len = (uint32_t)h->len};
+
+    if (h->framed_out && h->at == 0 &&
+        send(h->to, &head, sizeof(head), MSG_NOSIGNAL) != sizeof(head))
+        return false;
+    while (h->len > 0) {
         ssize_t n = send(h->to, h->bytes + h->at, h->len, MSG_NOSIGNAL);
         if (n < 0)
-            return again();
+            return false;
         h->at += (size_t)n;
         h->len -= (size_t)n;
     }
     return true;
 }
 
-_Noreturn static void relay(int a, int b)
+/* @return false when an end is gone */
+static bool move(struct half *h)
+{
+    if (h->framed_in && h->head_left > 0)
+        return take_head(h);
+    return take_data(h) && (h->len == 0 || give(h));
+}
+
+/* Writes wait: of the two ways only one carries much at a time. */
+_Noreturn static void relay(int kernel, int ring)
 {
     static struct half there, back;
-    there = (struct half){.from = a, .to = b};
-    back = (struct half){.from = b, .to = a};
+    there = (struct half){.from = kernel, .to = ring, .framed_out = true};
+    back = (struct half){.from = ring,
+                         .to = kernel,
+                         .framed_in = true,
+                         .head_left = sizeof(struct head)};
+    struct pollfd p[2] = {{.fd = kernel, .events = POLLIN},
+                          {.fd = ring, .events = POLLIN}};
 
-    fcntl(a, F_SETFL, O_NONBLOCK);
-    fcntl(b, F_SETFL, O_NONBLOCK);
-    while (move(&there) && move(&back)) {
-        struct pollfd p[2] = {
-            {.fd = a,
-             .events =
-                 (short)((there.len ? 0 : POLLIN) | (back.len ? POLLOUT : 0))},
-            {.fd = b,
-             .events =
-                 (short)((back.len ? 0 : POLLIN) | (there.len ? POLLOUT : 0))},
-        };
-        if (poll(p, 2, -1) < 0 && errno != EINTR)
+    while (poll(p, 2, -1) > 0) {
+        if (p[0].revents && !move(&there))
+            break;
+        if (p[1].revents && !move(&back))
             break;
     }
     exit(0);

@@ -14,8 +14,10 @@
 
 /* Answers of both channels that a qube has not read yet. */
 #define QUEUED_MAX ((size_t)4 << 20)
-/* Blocks are powers of two: quota, answers, and the rounding. */
-#define POOL_MAX ((size_t)48 << 20)
+/* A USBVM has 48 MiB in all, and blocks are powers of two: two requests of the
+ * longest kind, or some hundred of 64 KiB. */
+#define POOL_MAX ((size_t)20 << 20)
+#define PAGES_MIN 16384u /* below this a copy is cheaper than pages */
 #define STUCK_TICKS 3
 #define REPLIES_MAX 2
 
@@ -54,6 +56,7 @@ struct export_conn {
     void *arg;
     struct usb_server *server;
     struct usb_pool *pool;
+    struct usb_pool_backing backing;
     struct chan chan[USB_CHANNELS];
     struct usb_end_item hello;
     bool attached;
@@ -459,6 +462,22 @@ static const struct export_dev_ops dev_ops = {
     .configured = on_configured,
 };
 
+/* Payloads lie in memory of usbfs: what the device sends is copied once, from
+ * there into the channel. */
+static void *take_pages(size_t len, void *arg)
+{
+    struct export_conn *c = arg;
+
+    return export_dev_memory(c->conf.dev, len);
+}
+
+static void give_pages(void *p, size_t len, void *arg)
+{
+    struct export_conn *c = arg;
+
+    export_dev_memory_free(c->conf.dev, p, len);
+}
+
 static void hello_sent(struct usb_end_item *item, void *arg)
 {
     (void)item;
@@ -508,6 +527,11 @@ int export_conn_new(struct loop *loop, const struct export_conn_config *config,
         r = export_dev_open(config->dev, loop, config->fd, &dev_ops, c);
     if (r == 0)
         r = export_dev_limit(c->conf.dev, config->claim);
+    if (r == 0) {
+        c->backing =
+            (struct usb_pool_backing){PAGES_MIN, take_pages, give_pages, c};
+        usb_pool_back(c->pool, &c->backing);
+    }
     if (r == 0)
         r = open_ends(c, loop, v);
     if (r < 0) {

@@ -31,6 +31,7 @@ struct export_dev {
     struct loop_timer *late; /* ends of transfers outside of the loop's turn */
     uint32_t claimed;
     uint32_t flight;
+    bool handling; /* within on_fd(), which ends with batch() */
     bool lost;
     bool told;
 };
@@ -88,7 +89,9 @@ static void on_fd(int fd, unsigned events, void *arg)
 
     (void)fd;
     (void)events;
+    d->handling = true;
     (void)libusb_handle_events_timeout_completed(d->ctx, &now, NULL);
+    d->handling = false;
     d->ops->batch(d->arg);
     tell_gone(d);
 }
@@ -235,7 +238,8 @@ static void on_done(struct libusb_transfer *t)
     libusb_free_transfer(t);
     x->t = NULL;
     d->ops->done(x, d->arg);
-    (void)loop_timer_start(d->late, 0);
+    if (!d->handling)
+        (void)loop_timer_start(d->late, 0);
 }
 
 /* libusb has no gaps between the packets of a buffer. */
@@ -400,4 +404,14 @@ int export_dev_act(struct export_dev *d, const struct usb_act *act,
         return -EINVAL; /* not acts of this kind */
     }
     return r == -ENOENT ? -EPIPE : r;
+}
+
+void *export_dev_memory(struct export_dev *d, size_t len)
+{
+    return libusb_dev_mem_alloc(d->h, len);
+}
+
+void export_dev_memory_free(struct export_dev *d, void *p, size_t len)
+{
+    (void)libusb_dev_mem_free(d->h, p, len);
 }

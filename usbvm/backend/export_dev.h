@@ -79,4 +79,9 @@ void export_dev_cancel(struct export_xfer *x);
 int export_dev_act(struct export_dev *d, const struct usb_act *act,
                    uint32_t claim);
 
+/** Memory that transfers can use without a copy in the kernel: pages of it,
+ *  counted by the limit of usbfs. @return NULL none to be had */
+void *export_dev_memory(struct export_dev *d, size_t len);
+void export_dev_memory_free(struct export_dev *d, void *p, size_t len);
+
 #endif

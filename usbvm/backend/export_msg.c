@@ -7,7 +7,7 @@
 
 #include "lib/err.h"
 #include "lib/mem.h"
-#include "usbvm/protocol/usb_check.h"
+#include "usbvm/protocol/usb_dset.h"
 
 _Static_assert((int)USB_REASON_COUNT <= EXPORT_REASONS, "reasons");
 _Static_assert(sizeof(struct usb_export_rec) == 48 + 4 * EXPORT_REASONS, "rec");
@@ -84,7 +84,7 @@ int usb_probe_check(const struct usb_probe_rec *untrusted_rec, size_t len)
     const struct usb_probe_rec *u = untrusted_rec;
 
     if (len != sizeof(*u) || u->status > 4095 || u->speed > UINT8_MAX ||
-        u->n > USB_IFMAP_MAX)
+        u->fault >= USB_FAULT_COUNT || u->n > USB_IFMAP_MAX)
         return -EBADMSG;
     for (uint32_t i = 0; i < u->n; i++)
         if (u->iface[i].number >= USB_IFMAP_NUMBERS)
@@ -106,13 +106,21 @@ const char *usb_probe_ifmap(const struct usb_probe_rec *rec,
     return ret;
 }
 
-const char *usb_probe_text(const struct usb_probe_rec *rec)
+const char *usb_probe_text(const struct usb_probe_rec *rec,
+                           char ret[USB_GRANT_WHY_MAX])
 {
+    const char *why = "the device does not answer", *which = NULL;
+
     if (rec->status == ENODEV)
-        return "the device left while it was identified";
+        why = "the device left while it was identified";
     if (rec->status == ENOBUFS)
-        return "the device has too many descriptors";
-    if (rec->status == EBADMSG)
-        return "the device's descriptors are not sound";
-    return "the device does not answer";
+        why = "the device has too many descriptors";
+    if (rec->status == EBADMSG) {
+        why = "the device's descriptors are not sound";
+        if (rec->fault != USB_FAULT_NONE)
+            which = usb_dset_fault_text((enum usb_dset_fault)rec->fault);
+    }
+    (void)snprintf(ret, USB_GRANT_WHY_MAX, "%s%s%s", why, which ? ": " : "",
+                   which ? which : "");
+    return ret;
 }

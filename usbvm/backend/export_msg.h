@@ -106,7 +106,8 @@ struct usb_probe_rec {
     uint32_t status; /* 0, or an errno value: the rest is then void */
     uint32_t speed;  /* enum usb_device_speed of the kernel */
     uint8_t hash[USB_GRANT_HASH_BYTES];
-    uint32_t n; /* used rows of @p iface */
+    uint32_t fault; /* enum usb_dset_fault, with status EBADMSG */
+    uint32_t n;     /* used rows of @p iface */
     struct {
         uint8_t number, cls, sub, proto;
     } iface[USB_IFMAP_MAX]; /* zero behind n */
@@ -118,7 +119,9 @@ int usb_probe_check(const struct usb_probe_rec *untrusted_rec, size_t len);
  *  @return @p ret, NUL terminated */
 const char *usb_probe_ifmap(const struct usb_probe_rec *rec,
                             char ret[USB_IFMAP_TEXT_MAX]);
-/** @return what a person reads about a status other than 0; never NULL */
-const char *usb_probe_text(const struct usb_probe_rec *rec);
+/** What a person reads about a status other than 0 of a checked record.
+ *  @return @p ret, NUL terminated */
+const char *usb_probe_text(const struct usb_probe_rec *rec,
+                           char ret[USB_GRANT_WHY_MAX]);
 
 #endif

@@ -291,13 +291,14 @@ void lend_probed(struct lend *l, uint32_t job, const struct usb_probe_rec *rec)
 {
     struct row *w = find_job(l, job);
     char text[USB_GRANT_TEXT_MAX], map[USB_IFMAP_TEXT_MAX], number[8];
+    char why[USB_GRANT_WHY_MAX];
 
     if (!w || w->phase != PROBING || w->seen.hub)
         return;
     w->phase = UNSOUND; /* until its usb-probe has ended */
     l->probes--;
     if (rec->status != 0) {
-        set_failed(l, w, usb_probe_text(rec));
+        set_failed(l, w, usb_probe_text(rec, why));
         return;
     }
     w->dev = (struct usb_dev){.gen = w->gen, .speed = (uint8_t)rec->speed};

@@ -15,6 +15,7 @@
 #include <unistd.h>
 
 #include "lib/err.h"
+#include "lib/io.h"
 #include "lib/log.h"
 #include "lib/loop.h"
 #include "lib/mem.h"
@@ -32,6 +33,7 @@
 
 #define TICK_MS 1000
 #define ANSWER_MS 2000
+#define OOM_SCORE "800"
 #define MEMORY_MAX (128u << 20)
 #define EVTCHN_FDS 16
 /* Rings as the server sees them: what the qube writes, what it reads. */
@@ -252,13 +254,23 @@ static int open_channels(struct usb_export *u, uint32_t self, const char *dir)
     return r;
 }
 
+/* A qube can make its usb-export the largest process of a small VM: then it
+ * is the one that goes. */
+static void be_first_victim(void)
+{
+    int r = io_write_value("/proc/self/oom_score_adj", OOM_SCORE);
+
+    if (r < 0)
+        log_warn("oom_score_adj: %s", err_text(r));
+}
+
 static int enter_sandbox(uint32_t uid)
 {
     const struct sandbox box = {
         .uid = uid,
         .gid = uid,
         .root = "/var/empty",
-        .sys = SANDBOX_SYS_SOCKET | SANDBOX_SYS_READLINK,
+        .sys = SANDBOX_SYS_SOCKET | SANDBOX_SYS_READLINK | SANDBOX_SYS_MMAP_FD,
         .ioctls = ioctls,
         .n_ioctls = ARRAY_LEN(ioctls),
         .max_memory = MEMORY_MAX,
@@ -408,6 +420,7 @@ static int run(struct usb_export *u, uint32_t self, const char *dir)
         log_err("channels: %s", err_text(r));
         return fail(u, EXPORT_WHY_CHANNEL);
     }
+    be_first_victim();
     r = export_dev_new(&u->dev);
     if (r == 0)
         r = loop_new(&u->loop);

@@ -91,8 +91,10 @@ static int list_interfaces(const struct usb_identity *id,
                            cur_of(id->untrusted_bos, id->bos_len), id->speed,
                            &fault, &set);
 
-    if (r == -EBADMSG)
+    if (r == -EBADMSG) {
         log_warn("descriptors: %s", usb_dset_fault_text(fault));
+        ret->fault = fault;
+    }
     if (r == 0)
         r = fill_map(set, &map);
     usb_dset_free(set);
@@ -136,7 +138,8 @@ static int run(struct probe *p, int sysfs)
     r = identify(p, &rec);
     if (r < 0) {
         log_warn("device: %s", err_text(r));
-        rec = (struct usb_probe_rec){.status = (uint32_t)-r};
+        rec =
+            (struct usb_probe_rec){.status = (uint32_t)-r, .fault = rec.fault};
     }
     r = privsep_send(PRIVSEP_CHILD_FD, &rec, sizeof(rec));
     return r < 0 ? 1 : 0;

@@ -2,6 +2,7 @@
 /* Payload memory. pure but for malloc. See usb_pool.h. */
 #include "usbvm/link/usb_pool.h"
 
+#include <stdbool.h>
 #include <stdint.h>
 #include <stdlib.h>
 #include <sys/queue.h>
@@ -15,6 +16,7 @@
 struct block {
     SLIST_ENTRY(block) next;
     unsigned class;
+    bool backed; /* not of malloc */
 };
 _Static_assert(sizeof(struct block) <= HEAD_BYTES, "head");
 
@@ -27,6 +29,7 @@ struct class
 
 struct usb_pool {
     size_t bytes, max_bytes;
+    const struct usb_pool_backing *backing; /* NULL: none */
     struct class classes[CLASS_MAX + 1];
 };
 
@@ -61,7 +64,10 @@ static void drop(struct usb_pool *pool, unsigned class, unsigned n)
         if (!b)
             return;
         pool->bytes -= (size_t)1 << class;
-        free(b);
+        if (b->backed)
+            pool->backing->free(b, (size_t)1 << class, pool->backing->arg);
+        else
+            free(b);
     }
 }
 
@@ -88,6 +94,27 @@ static unsigned class_of(size_t bytes)
     return class;
 }
 
+void usb_pool_back(struct usb_pool *pool, const struct usb_pool_backing *b)
+{
+    drop_all(pool);
+    pool->backing = b;
+}
+
+static struct block *make(struct usb_pool *pool, size_t bytes)
+{
+    const struct usb_pool_backing *back = pool->backing;
+    struct block *b = NULL;
+
+    if (back && bytes >= back->min_len)
+        b = back->alloc(bytes, back->arg);
+    bool backed = b != NULL;
+    if (!b)
+        b = aligned_alloc(HEAD_BYTES, bytes);
+    if (b)
+        b->backed = backed;
+    return b;
+}
+
 void *usb_pool_get(struct usb_pool *pool, size_t len)
 {
     if (len > USB_POOL_BLOCK_MAX)
@@ -99,7 +126,7 @@ void *usb_pool_get(struct usb_pool *pool, size_t len)
     if (!b && pool->bytes + bytes > pool->max_bytes)
         drop_all(pool); /* what lies in other classes may make room */
     if (!b && pool->bytes + bytes <= pool->max_bytes) {
-        b = aligned_alloc(HEAD_BYTES, bytes);
+        b = make(pool, bytes);
         if (b)
             pool->bytes += bytes;
     }

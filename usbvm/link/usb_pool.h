@@ -18,6 +18,17 @@ struct usb_pool;
 int usb_pool_new(size_t max_bytes, struct usb_pool **ret);
 void usb_pool_free(struct usb_pool *pool);
 
+/** Memory of another kind for blocks from @p min_len bytes on, such as the
+ *  kernel can use without a copy. What it does not give comes from malloc.
+ *  Borrowed; to be set while no block is lent. */
+struct usb_pool_backing {
+    size_t min_len;
+    void *(*alloc)(size_t len, void *arg); /* page aligned; NULL: none */
+    void (*free)(void *p, size_t len, void *arg);
+    void *arg;
+};
+void usb_pool_back(struct usb_pool *pool, const struct usb_pool_backing *b);
+
 /** A block of at least @p len bytes, 64-byte aligned, not zeroed.
  *  @return NULL when @p len is over USB_POOL_BLOCK_MAX, max_bytes would be
  *  passed, or memory is out */

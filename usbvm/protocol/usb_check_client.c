@@ -14,10 +14,14 @@
 /* Victims of unlinks whose own answer may still come. An honest USBVM sends
  * none; more than these means it is not. */
 #define DEAD_MAX 64
-/* Requests whose answer the kernel has, and victims of unlinks that came
- * before them. vhci holds no more requests than these at once. */
+/* Requests whose answer the kernel has, and unlinks that came before their
+ * victim. vhci holds no more requests than these at once. */
 #define ENDED_MAX 1024
 #define EARLY_MAX 512
+
+struct early {
+    uint32_t victim, unlink; /* sequence numbers */
+};
 
 struct usb_client {
     struct usb_client_config conf;
@@ -25,8 +29,8 @@ struct usb_client {
     struct usb_flight *flight;
     struct usb_ring dead;
     struct usb_ring ended;
-    struct usb_ring early;
-    uint32_t n_early; /* of it, those that are still to come */
+    struct early early[EARLY_MAX];
+    uint32_t n_early;
     bool stuck;
     enum usb_reason reason;
     uint64_t counts[USB_REASON_COUNT];
@@ -57,7 +61,6 @@ struct usb_client *usb_client_new(const struct usb_client_config *config,
     c->snapshot = snapshot;
     usb_ring_init(&c->dead, DEAD_MAX);
     usb_ring_init(&c->ended, ENDED_MAX);
-    usb_ring_init(&c->early, EARLY_MAX);
     return c;
 }
 
@@ -165,16 +168,25 @@ static struct usb_req *enter(struct usb_client *c, enum usb_channel channel,
     return q;
 }
 
-/* Was this request unlinked before it came? The kernel has it back then. */
-static bool was_early(struct usb_client *c, uint32_t seqnum)
+/* @return place of a request whose unlink came before it; n_early: none */
+static uint32_t find_early(const struct usb_client *c, uint32_t victim)
 {
-    struct usb_ended *e = usb_ring_find(&c->early, seqnum);
+    uint32_t i = 0;
 
-    if (!e || e->taken)
-        return false;
-    e->taken = true;
-    c->n_early--;
-    return true;
+    while (i < c->n_early && c->early[i].victim != victim)
+        i++;
+    return i;
+}
+
+/* Now the kernel can give it back, which it does at the unlink's answer. */
+static enum usb_verdict submit_early(struct usb_client *c,
+                                     enum usb_channel channel, uint32_t at,
+                                     struct usb_replies *ret)
+{
+    ret->n = 1;
+    usb_reply_unlink(&ret->r[0], channel, c->early[at].unlink, -ECONNRESET);
+    c->early[at] = c->early[--c->n_early];
+    return USB_ANSWER;
 }
 
 static enum usb_verdict cmd_submit(struct usb_client *c, struct usb_cmd *m,
@@ -184,8 +196,9 @@ static enum usb_verdict cmd_submit(struct usb_client *c, struct usb_cmd *m,
 {
     if (usb_flight_find(c->flight, m->pdu.seqnum))
         return close_for(c, USB_REASON_SEQNUM);
-    if (c->n_early > 0 && was_early(c, m->pdu.seqnum))
-        return USB_DROP;
+    uint32_t early = find_early(c, m->pdu.seqnum);
+    if (early < c->n_early)
+        return submit_early(c, channel, early, ret);
     if (!m->known)
         return answer_failed(c, channel, m, descs, -ENOENT,
                              USB_REASON_NO_ENDPOINT, ret);
@@ -209,23 +222,22 @@ static enum usb_verdict cmd_submit(struct usb_client *c, struct usb_cmd *m,
 
 /* Either the victim's answer is on its way to the kernel, or vhci's sender
  * has let the unlink overtake its victim (a request that begins and is
- * unlinked between the sender's two queues). Then the kernel gives the
- * request back at this answer, and what comes late must not go on. */
+ * unlinked between the sender's two queues). To give the request back at the
+ * unlink's answer, the kernel must have sent it: so that answer waits. */
 static enum usb_verdict unlink_unseen(struct usb_client *c,
                                       enum usb_channel channel,
                                       const struct usb_cmd *m,
                                       struct usb_replies *ret)
 {
-    int32_t status = 0;
-
-    if (!usb_ring_find(&c->ended, m->pdu.victim)) {
-        usb_ring_add(&c->early, &(struct usb_req){.seqnum = m->pdu.victim});
-        c->n_early += c->n_early < EARLY_MAX;
-        status = -ECONNRESET;
+    if (usb_ring_find(&c->ended, m->pdu.victim)) {
+        ret->n = 1;
+        usb_reply_unlink(&ret->r[0], channel, m->pdu.seqnum, 0);
+        return USB_ANSWER;
     }
-    ret->n = 1;
-    usb_reply_unlink(&ret->r[0], channel, m->pdu.seqnum, status);
-    return USB_ANSWER;
+    if (c->n_early == EARLY_MAX)
+        return close_for(c, USB_REASON_UNLINK_VICTIM);
+    c->early[c->n_early++] = (struct early){m->pdu.victim, m->pdu.seqnum};
+    return USB_DROP;
 }
 
 static enum usb_verdict cmd_unlink(struct usb_client *c, struct usb_cmd *m,

@@ -43,7 +43,8 @@ enum usb_verdict usb_client_cmd_head(struct usb_client *c,
  *  @param head       PASS: mended in place (padding, flags), to be sent
  *  @param ret_reply  ANSWER: to be written to vhci (no such endpoint,
  *                    unlink of a request that is not in flight)
- *  @return PASS, ANSWER, DROP (a request whose unlink came before it), CLOSE */
+ *  @return PASS, ANSWER, DROP (an unlink that came before its
+ *  victim: both are answered when that comes), CLOSE */
 enum usb_verdict usb_client_cmd(struct usb_client *c,
                                 uint8_t head[USBIP_HEADER_BYTES],
                                 struct cur descs, enum usb_channel *ret_channel,

@@ -65,15 +65,6 @@ struct parse {
     bool want_iso;             /* SuperSpeedPlus companion must follow */
 };
 
-const char *usb_dset_fault_text(enum usb_dset_fault f)
-{
-#define USB_FAULT_TEXT(name, text) text,
-    static const char *const TEXTS[] = {USB_DSET_FAULTS(USB_FAULT_TEXT)};
-#undef USB_FAULT_TEXT
-
-    return (size_t)f < ARRAY_LEN(TEXTS) ? TEXTS[f] : "?";
-}
-
 static int fault(struct parse *p, enum usb_dset_fault f)
 {
     p->fault = f;

@@ -177,8 +177,9 @@ uint32_t usb_flight_count(const struct usb_flight *f, enum usb_channel channel)
 void usb_ring_init(struct usb_ring *r, size_t size)
 {
     assert(size >= 1 && size <= USB_ENDED_MAX);
-    memset(r, 0, sizeof(*r));
+    r->at = 0;
     r->size = size;
+    memset(r->e, 0, size * sizeof(r->e[0])); /* the rest stays untouched */
 }
 
 void usb_ring_add(struct usb_ring *r, const struct usb_req *q)

@@ -46,6 +46,7 @@ kernel_is_calm() {
 
 # ---- gadgets ----
 # gadget VENDOR PRODUCT FUNCTION..: describe one; `plug` shows it.
+tune() { :; } # what a scene sets in a function
 gadget() {
     mkdir $GADGET
     echo "$1" > $GADGET/idVendor
@@ -56,6 +57,7 @@ gadget() {
     echo "test gadget" > $GADGET/strings/0x409/product
     for f in "$@"; do
         mkdir "$GADGET/functions/$f"
+        tune "$GADGET/functions/$f"
         ln -s "$GADGET/functions/$f" $GADGET/configs/c.1/
     done
 }
@@ -82,7 +84,7 @@ has_device() {
     [ -n "$SEEN" ] && configured "$SEEN"
 }
 # A qube's driver has it: the interface, and a disk's node.
-bound() { [ -e "$1/$(basename "$1"):1.0/driver" ]; }
+bound() { ls -d "$1/$(basename "$1")":*/driver; }
 disk_of() { ls "$1"/*:1.0/host*/target*/*/block 2>/dev/null; }
 disk_ready() { [ -n "$(disk_of "$1")" ] && [ -b "/dev/$(disk_of "$1")" ]; }
 disk_there() { until_true disk_ready "$1" && DISK=/dev/$(disk_of "$1"); }
@@ -109,16 +111,18 @@ reach() {
             usbwire pair "$(basename "$2")" > /tmp/wire || return 1
         else
             usbwire relay "$(basename "$2")" > /tmp/wire &
+            RELAY=$!
         fi
         until_true has_device $VHCI || return 1
         CLIENT=$SEEN
         ;;
     esac
-    until_true bound "$CLIENT"
 }
 # gadget_reached WAY: reach the gadget when it is there
 plugged() { source=$(device_of $DUMMY) && [ -n "$source" ]; }
-gadget_reached() { until_true plugged && reach "$1" "$source"; }
+gadget_reached() {
+    until_true plugged && reach "$1" "$source" && until_true bound "$CLIENT"
+}
 vhci_port() { cut -d' ' -f2 /tmp/wire; }
 # leave WAY SOURCE: the client lets go; the device goes back to its host
 leave() {
@@ -131,7 +135,7 @@ leave() {
     esac
     echo "$(vhci_port)" > $VHCI/detach
     until_true gone "$CLIENT"
-    [ "$1" != relay ] || wait
+    [ "$1" != relay ] || wait $RELAY
     host_give "$(basename "$2")"
 }
 # match_busid takes a newline for a part of the name.

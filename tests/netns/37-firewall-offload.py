@@ -52,8 +52,9 @@ def check_offload(a):
         a("open", key, proto, dst, 443)
         for _ in range(3):
             a("use", key)
-    report(sum("dport=443 " in line for line in offloaded()) == 4, "TCP and UDP flows of both families go to "
-           "the flowtable", str(offloaded()))
+    report(sum("dport=443 " in line for line in offloaded()) == 4,
+           "TCP and UDP flows of both families go to the flowtable",
+           str(offloaded()))
     n = seen()
     got = [a("use", "t") for _ in range(10)]
     report(got == [A4] * 10 and seen() == n,

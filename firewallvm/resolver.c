@@ -146,6 +146,7 @@ static int take(struct resolver *res, const struct resolver_request *req)
     case RESOLVER_HELLO:
     case RESOLVER_ANSWER:
     case RESOLVER_SEEN:
+    case RESOLVER_DOWN:
         break;
     }
     return -EBADMSG;
@@ -259,6 +260,15 @@ static void log_end(int status, uint32_t ms)
         log_warn("ended with %d, again in %u ms", WEXITSTATUS(status), ms);
 }
 
+/* No answer is to wait for what is not there. */
+static int tell_down(void)
+{
+    static const struct resolver_answer down = {.type = RESOLVER_DOWN};
+    int r = send_answer(&down);
+
+    return r == -ECONNRESET ? 0 : r;
+}
+
 /* @return 0 the worker is gone; -errno */
 static int keep(struct resolver_ask *ask, int queue_fd)
 {
@@ -282,6 +292,8 @@ static int keep(struct resolver_ask *ask, int queue_fd)
         if (io_now_ms() - born_ms >= WAIT_RESET_MS)
             wait = WAIT_FIRST_MS;
         log_end(status, wait);
+        if (tell_down() < 0)
+            return -EIO;
         wait_ms(wait);
         wait = wait * 2 < WAIT_MAX_MS ? wait * 2 : WAIT_MAX_MS;
     }

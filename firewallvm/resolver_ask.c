@@ -9,7 +9,6 @@
 #include <string.h>
 #include <sys/socket.h>
 
-#include "lib/buf.h"
 #include "lib/err.h"
 #include "lib/io.h"
 #include "lib/log.h"
@@ -194,25 +193,30 @@ static void cancel(struct channel *c)
     arm(c);
 }
 
+static void to_node(const struct ipaddr *a, struct ares_addr_port_node *ret)
+{
+    *ret = (struct ares_addr_port_node){.family = a->family};
+    if (a->family == AF_INET6)
+        memcpy(&ret->addr.addr6, a->b, sizeof(ret->addr.addr6));
+    else
+        memcpy(&ret->addr.addr4, a->b, sizeof(ret->addr.addr4));
+}
+
 int resolver_ask_servers(struct resolver_ask *a, const struct fw_dns *servers)
 {
-    char csv[FW_DNS_MAX * (IPADDR_TEXT_MAX + 3)], text[IPADDR_TEXT_MAX];
-    struct wbuf w = wbuf_of(csv, sizeof(csv) - 1);
+    struct ares_addr_port_node v[FW_DNS_MAX];
     unsigned i;
     int r = 0;
 
-    for (i = 0; i < servers->n; i++) {
-        bool six = servers->addr[i].family == AF_INET6;
-
-        wbuf_printf(&w, "%s%s%s%s", i > 0 ? "," : "", six ? "[" : "",
-                    ipaddr_format(&servers->addr[i], text), six ? "]" : "");
-    }
-    wbuf_u8(&w, '\0');
+    for (i = 0; i < servers->n; i++)
+        to_node(&servers->addr[i], &v[i]);
+    for (i = 1; i < servers->n; i++)
+        v[i - 1].next = &v[i];
     a->servers = 0;
     for (i = 0; i < RESOLVER_CHANNELS; i++) {
         cancel(&a->v[i]);
-        if (servers->n > 0 && wbuf_done(&w) == 0 &&
-            ares_set_servers_ports_csv(a->v[i].ares, csv) != ARES_SUCCESS)
+        if (servers->n > 0 &&
+            ares_set_servers_ports(a->v[i].ares, v) != ARES_SUCCESS)
             r = -EIO;
     }
     if (r == 0)

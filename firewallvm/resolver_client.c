@@ -128,7 +128,9 @@ static void take(struct resolver_client *c, const struct resolver_answer *ans)
         c->cb.seen(c->cb.arg, ans);
         return;
     }
-    c->cb.seen(c->cb.arg, NULL);
+    c->cb.up(c->cb.arg, ans->type == RESOLVER_HELLO);
+    if (ans->type == RESOLVER_DOWN)
+        return;
     c->send_servers = c->has_servers;
     c->has_unsent = false;
     names_lost(c->names, io_now_ms());

@@ -25,9 +25,11 @@ struct resolver_client;
 
 struct resolver_client_cb {
     void (*changed)(void *arg); /* answers went into the table */
-    /** An answer to a qube waits (RESOLVER_SEEN); NULL: none that was told
-     *  before will be spoken of again. `changed` follows. */
+    /** An answer to a qube waits (RESOLVER_SEEN). `changed` follows. */
     void (*seen)(void *arg, const struct resolver_answer *ans);
+    /** Somebody reads answers that wait, or nobody does; those that waited
+     *  before will not be spoken of again. `changed` follows. */
+    void (*up)(void *arg, bool is_up);
     void (*gone)(void *arg, int r); /* -ECONNRESET or -errno */
     void *arg;
 };

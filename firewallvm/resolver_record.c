@@ -226,7 +226,7 @@ static int get_seen(struct cur *c, struct resolver_answer *ans)
 
 static int check_answer(const struct resolver_answer *ans, uint32_t type)
 {
-    if (type == RESOLVER_HELLO)
+    if (type == RESOLVER_HELLO || type == RESOLVER_DOWN)
         return ans->client.family || ans->name[0] || ans->id || ans->serial ||
                        ans->family || ans->status || ans->n
                    ? -EBADMSG

@@ -30,6 +30,7 @@ enum resolver_type {
     /* resolver to worker */
     RESOLVER_HELLO = 65,  /* it began anew: it knows no server and no want */
     RESOLVER_ANSWER = 66, /* id, serial, family, status, addresses */
+    RESOLVER_DOWN = 68,   /* it has ended, another HELLO may come later */
     RESOLVER_SEEN = 67,   /* an answer that waits: id (of the queue), client,
                            * family, status, addresses, name; only the id if
                            * it could not be read */

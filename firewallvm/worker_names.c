@@ -29,6 +29,7 @@ struct worker_names {
     struct ipaddr watched[FW_WATCHED_MAX]; /* whose answers wait */
     size_t n_waiting;
     bool pass_all;
+    bool up, rewatch; /* somebody reads answers that wait; that has changed */
     uint32_t waiting[WAITING_MAX]; /* answers to be let pass */
 };
 
@@ -63,7 +64,7 @@ static void on_seen(void *arg, const struct resolver_answer *ans)
     struct worker_names *wn = arg;
     struct dns_answer dns;
 
-    if (!ans || wn->n_waiting == WAITING_MAX) {
+    if (wn->n_waiting == WAITING_MAX) {
         wn->pass_all = true;
         return;
     }
@@ -77,6 +78,15 @@ static void on_seen(void *arg, const struct resolver_answer *ans)
     names_seen(wn->names, &ans->client, &dns, io_now_ms());
 }
 
+static void on_up(void *arg, bool is_up)
+{
+    struct worker_names *wn = arg;
+
+    wn->pass_all = true;
+    wn->rewatch = wn->rewatch || wn->up != is_up;
+    wn->up = is_up;
+}
+
 static void on_gone(void *arg, int r)
 {
     struct worker_names *wn = arg;
@@ -87,8 +97,11 @@ static void on_gone(void *arg, int r)
 int worker_names_attach(struct worker_names *wn, struct loop *loop,
                         void (*wake)(void *arg, int r), void *arg)
 {
-    const struct resolver_client_cb cb = {
-        .changed = on_changed, .seen = on_seen, .gone = on_gone, .arg = wn};
+    const struct resolver_client_cb cb = {.changed = on_changed,
+                                          .seen = on_seen,
+                                          .up = on_up,
+                                          .gone = on_gone,
+                                          .arg = wn};
 
     wn->wake = wake;
     wn->arg = arg;
@@ -209,7 +222,7 @@ static int watch_one(struct worker_names *wn, int fd, const struct ipaddr *a,
     size_t i;
     int r;
 
-    rec.on = names_has_wild(wn->names, a);
+    rec.on = wn->up && names_has_wild(wn->names, a);
     for (i = 0; i < wn->n_watched; i++)
         if (ipaddr_eq(&wn->watched[i], a))
             break;
@@ -298,9 +311,16 @@ int worker_names_run(struct worker_names *wn, int fd, struct qdb *q,
 {
     struct names_change c;
     struct source *s;
+    size_t i;
     int r = 0;
 
     resolver_client_feed(wn->client);
+    /* Before the chain goes, as the kernel drops what waits then. */
+    if (wn->pass_all)
+        r = let_pass(wn, fd);
+    for (i = 0; wn->rewatch && i < sources->n && r == 0; i++)
+        r = worker_names_watch(wn, fd, &sources->v[i], true);
+    wn->rewatch = false;
     while (r == 0 && names_next(wn->names, io_now_ms(), &c)) {
         s = c.kind == NAMES_SET ? NULL : source_set_find(sources, &c.source);
         if (c.kind == NAMES_SET && wn->told[c.set])

@@ -11,11 +11,12 @@ D0_USB_PURE := usb_claim.c usb_keys.c usb_plan.c usb_policy.c
 $(eval $(call library,dom0pure,$(addprefix $(D0)/,config.c config_value.c \
   config_check.c config_firewall.c fw_diff.c fw_explain.c fw_items.c fw_profile.c \
   fw_question.c keys.c keys_firewall.c \
-  keyset.c plan.c problems.c request.c section.c section_lines.c \
+  keyset.c manager_error.c plan.c problems.c request.c rules_list.c section.c section_lines.c \
   $(D0_USB_PURE) $(D0_SEE_PURE))))
 # Files and sockets of both programs.
 $(eval $(call library,dom0,$(addprefix $(D0)/,config_load.c image.c \
-  control.c job.c manager.c manager_config.c manager_vif.c platform.c report.c \
+  control.c job.c manager.c manager_config.c manager_state.c \
+  manager_vif.c platform.c report.c \
   path_serve.c rules_edit.c serve.c usb_edit.c usb_error.c usb_op.c usb_report.c \
   usb_serve.c usb_world.c worker.c platform_netns.c netns_child.c \
   netns_console.c netns_link.c $(D0_SEE))))
@@ -33,6 +34,8 @@ $(eval $(call program,sysqube,$(addprefix $(D0)/,sysqube.c cli_client.c \
   config_load.c image.c),dom0pure \
   device qubesdb rules lib,$(D0_PURE_LD) -lsodium))
 
+$(eval $(call unit_test,test_rules_list,tests/unit/test_rules_list.c,\
+  $(D0_PURE_LIBS),$(D0_PURE_LD)))
 # What dom0 writes and what its VMs read, held against each other.
 $(eval $(call unit_test,test_path_keys,tests/unit/test_path_keys.c,\
   dom0pure fwrec netvm device qubesdb rules lib,$(D0_PURE_LD)))

@@ -109,28 +109,10 @@ static bool known_addrs(const struct job *j, size_t number, struct ipaddr *ret,
     return true;
 }
 
-/* Without a final dot. */
-static size_t name_len(const char *name)
-{
-    size_t len = strlen(name);
-
-    return len && name[len - 1] == '.' ? len - 1 : len;
-}
-
 static bool is_asked_name(const struct fw_question *ask,
                           const struct fw_rule *r)
 {
-    size_t host = name_len(ask->host), name = name_len(r->name);
-    const char *end = ask->host;
-
-    if (ask->addr.family)
-        return false;
-    if (!rule_name_is_wild(r->name))
-        return host == name && !memcmp(ask->host, r->name, host);
-    /* "*.a.b": every name below a.b */
-    name--;
-    end += host > name ? host - name : 0;
-    return host > name && !memcmp(end, r->name + 1, name);
+    return !ask->addr.family && rule_name_covers(r->name, ask->host);
 }
 
 /* A rule with a name becomes one without where it is known whether the

@@ -12,6 +12,7 @@
 
 #include "dom0/config.h"
 #include "dom0/keys.h"
+#include "dom0/manager_error.h"
 #include "dom0/platform.h"
 #include "dom0/worker.h"
 
@@ -28,14 +29,6 @@ enum qube_state {
     QUBE_RUNNING,
     QUBE_STOPPING,
     QUBE_FAILED, /* last start failed and was undone; else as off */
-};
-
-/** Why and where something failed, for a person. */
-struct manager_error {
-    char qube[CONFIG_NAME_MAX]; /* "" for none */
-    const char *step;           /* static; NULL: no error */
-    char message[512];
-    char hint[256];
 };
 
 /** Run-time side of one qube; element i belongs to cfg.qubes[i]. */

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
-/* Between manager.c, manager_config.c and manager_vif.c only. glue. */
+/* Between the files manager*.c only. glue. */
 #ifndef SQ_DOM0_MANAGER_IMPL_H
 #define SQ_DOM0_MANAGER_IMPL_H
 
@@ -24,5 +24,8 @@ bool manager_vif_must_wait(const struct manager *m, size_t index);
 
 /** Plug in every running qube whose netvm runs and has reported its list. */
 void manager_vif_converge(struct manager *m);
+
+/** End the watching of counters when nobody has asked for a while. */
+void manager_unwatch_due(struct manager *m);
 
 #endif

@@ -2,186 +2,16 @@
 /* Firewall requests. effect. See rules_edit.h. */
 #include "dom0/rules_edit.h"
 
-#include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
 #include "dom0/fw_profile.h"
+#include "dom0/rules_list.h"
 #include "dom0/section.h"
 #include "lib/err.h"
 #include "lib/log.h"
 #include "lib/mem.h"
-
-static int refuse(struct manager_error *e, const char *qube, const char *step,
-                  const char *hint, const char *fmt, ...)
-    __attribute__((format(printf, 5, 6)));
-
-static int refuse(struct manager_error *e, const char *qube, const char *step,
-                  const char *hint, const char *fmt, ...)
-{
-    va_list ap;
-
-    *e = (struct manager_error){.step = step};
-    snprintf(e->qube, sizeof(e->qube), "%s", qube);
-    snprintf(e->hint, sizeof(e->hint), "%s", hint);
-    va_start(ap, fmt);
-    vsnprintf(e->message, sizeof(e->message), fmt, ap);
-    va_end(ap);
-    return -EINVAL;
-}
-
-/* ---- the list ---- */
-
-static int parse_words(const struct request *r, uint64_t now_s,
-                       struct fw_item *ret, struct manager_error *e)
-{
-    const char *why;
-    unsigned at;
-
-    if (!fw_item_parse_args(r->n_words, r->words, now_s, ret, &why, &at))
-        return 0;
-    return refuse(e, r->qube, "read the rule",
-                  "as in: accept proto=tcp dst4=192.0.2.1 dstports=443 "
-                  "(man sysqube, RULES)",
-                  "%s, at word %u '%.60s'", why, at,
-                  at >= 1 && at <= (unsigned)r->n_words ? r->words[at - 1]
-                                                        : "");
-}
-
-/* The list as stored, and where each item begins in the whole one. */
-struct list {
-    struct fw_items items;
-    size_t *from; /* items.n + 1 numbers of rules; owned */
-    const struct config_qube *q;
-};
-
-/* Item that begins with rule number @p number; items.n for the end. */
-static int item_at(const struct list *l, size_t number, const char *qube,
-                   struct manager_error *e, size_t *ret)
-{
-    size_t n = l->items.n;
-
-    if (number > l->from[n])
-        return refuse(e, qube, "find the rule", "sysqube firewall list",
-                      "there is no rule number %zu; expected 0 to %zu", number,
-                      l->from[n]);
-    for (size_t i = 0; i <= n; i++) {
-        if (l->from[i] == number && (i == n || l->from[i + 1] > number)) {
-            *ret = i;
-            return 0;
-        }
-    }
-    return refuse(e, qube, "find the rule",
-                  "edit the profile, then: sysqube firewall reload",
-                  "rule %zu comes from profile %s (%s:%u)", number,
-                  l->q->rules[number].from->name,
-                  l->q->rules[number].from->file, l->q->rules[number].line);
-}
-
-/* A rule above that means every packet the new one could mean. */
-static int64_t hidden_by(const struct config_qube *q, size_t at)
-{
-    for (size_t i = 0; q->has_firewall ? i < at : i < 1 && at > 0; i++) {
-        static const struct fw_rule accept = {.m = {.action = FW_ACCEPT}};
-        const struct fw_rule *rule =
-            q->has_firewall ? &q->rules[i].rule : &accept;
-        const struct fw_match *m = &rule->m;
-
-        if (m->dst_kind == FW_DST_ANY && m->proto == FW_PROTO_ANY && !m->dns &&
-            !m->has_ports && !m->has_icmptype && !rule->has_expire)
-            return (int64_t)i;
-    }
-    return -1;
-}
-
-static int edit_add(const struct request *r, uint64_t now_s, struct list *l,
-                    struct rules_edit *ret, struct manager_error *e)
-{
-    size_t number = r->has_number ? r->number : l->from[l->items.n];
-    struct fw_item item = {0};
-    size_t at;
-    int k = parse_words(r, now_s, &item, e);
-
-    k = k ? k : item_at(l, number, r->qube, e, &at);
-    if (k)
-        return k;
-    if (!item.include[0])
-        ret->hidden_by = hidden_by(l->q, number);
-    return fw_items_insert(&l->items, at, &item);
-}
-
-static int edit_del(const struct request *r, uint64_t now_s, struct list *l,
-                    struct manager_error *e)
-{
-    struct fw_item item = {0};
-    size_t at = 0;
-    int k = r->has_number ? 0 : parse_words(r, now_s, &item, e);
-
-    if (k)
-        return k;
-    if (r->has_number && r->number < l->from[l->items.n]) {
-        k = item_at(l, r->number, r->qube, e, &at);
-        if (k)
-            return k;
-        if (l->items.v[at].include[0])
-            return refuse(e, r->qube, "find the rule",
-                          "edit the profile, or delete the include by: "
-                          "sysqube firewall del QUBE include NAME",
-                          "rule %u comes from profile %s", r->number,
-                          l->items.v[at].include);
-        return fw_items_del(&l->items, at);
-    }
-    while (!r->has_number && at < l->items.n &&
-           !fw_item_eq(&l->items.v[at], &item))
-        at++;
-    if (r->has_number || at == l->items.n)
-        return refuse(e, r->qube, "find the rule", "sysqube firewall list",
-                      "there is no such rule in the list of %zu",
-                      l->from[l->items.n]);
-    return fw_items_del(&l->items, at);
-}
-
-static int edit_apply(const struct request *r, uint64_t now_s, struct list *l,
-                      struct manager_error *e, struct problems *p)
-{
-    const char *file = r->file ? r->file : "the list";
-    int k;
-
-    if (r->was) {
-        CLEANUP_FREE char *now = fw_items_format(&l->items);
-
-        if (!now)
-            return -ENOMEM;
-        if (strcmp(now, r->was))
-            return refuse(e, r->qube, "replace the list",
-                          "begin anew from: sysqube firewall list --raw",
-                          "it was changed by someone else meanwhile");
-    }
-    fw_items_free(&l->items);
-    k = fw_items_parse(text_of(r->text), file, now_s, &l->items, p);
-    if (k == -EBADMSG)
-        (void)refuse(e, r->qube, "read the rules",
-                     "nothing was changed; mend the list and try again", "%s",
-                     "the list is not right");
-    return k;
-}
-
-static int edit_list(struct list *l, const struct request *r, uint64_t now_s,
-                     struct rules_edit *ret, struct manager_error *e,
-                     struct problems *p)
-{
-    static const struct fw_rule accept = {.m = {.action = FW_ACCEPT}};
-
-    if (r->op == REQ_FW_ADD)
-        return edit_add(r, now_s, l, ret, e);
-    if (r->op == REQ_FW_DEL)
-        return edit_del(r, now_s, l, e);
-    if (r->op == REQ_FW_APPLY)
-        return edit_apply(r, now_s, l, e, p);
-    fw_items_free(&l->items);
-    return fw_items_add_rule(&l->items, &accept);
-}
 
 /* What the whole list would be wrong in. */
 static int try_list(const struct manager *m, const struct request *r,
@@ -192,9 +22,10 @@ static int try_list(const struct manager *m, const struct request *r,
         fw_profile_try(&m->cfg, items, r->file ? r->file : "the list", NULL, p);
 
     if (k == -EBADMSG)
-        (void)refuse(e, r->qube, "read the rules",
-                     "nothing was changed; mend the list and try again", "%s",
-                     "the list is not right");
+        (void)manager_error_set(
+            e, r->qube, "read the rules",
+            "nothing was changed; mend the list and try again", "%s",
+            "the list is not right");
     return k;
 }
 
@@ -210,8 +41,8 @@ static int store(struct manager *m, const char *file, const struct fw_items *l,
     int r = manager_rewrite(m, file, rewrite, l, p);
 
     if (r && !problems_count(p))
-        (void)refuse(e, qube, "store the rules", "look at the file", "%s: %s",
-                     file, err_text(r));
+        (void)manager_error_set(e, qube, "store the rules", "look at the file",
+                                "%s: %s", file, err_text(r));
     return r;
 }
 
@@ -311,13 +142,14 @@ static int find_qube(const struct manager *m, const char *name,
     int i = manager_find(m, name), up;
 
     if (i < 0)
-        return refuse(err, name, "find the qube", "sysqube status",
-                      "there is no qube of this name");
+        return manager_error_set(err, name, "find the qube", "sysqube status",
+                                 "there is no qube of this name");
     up = manager_netvm(m, (size_t)i);
     if (up < 0 || m->cfg.qubes[up]->kind != KIND_FIREWALLVM)
-        return refuse(err, name, "find its firewall",
-                      "set NetVM= to a qube of kind firewallvm",
-                      "no firewall would enforce rules of this qube");
+        return manager_error_set(
+            err, name, "find its firewall",
+            "set NetVM= to a qube of kind firewallvm",
+            "no firewall would enforce rules of this qube");
     *ret = (size_t)i;
     return 0;
 }
@@ -328,21 +160,19 @@ int rules_edit(struct manager *m, const struct request *r, uint64_t now_s,
 {
     struct rules_edit out = {.hidden_by = -1};
     struct before before = {0};
-    struct list list = {0};
+    struct rules_list list = {0};
     size_t i = 0;
     int k = manager_reload(m, false, p);
 
     k = k ? k : find_qube(m, r->qube, err, &i);
     if (k)
         return k;
-    list.q = m->cfg.qubes[i];
-    k = fw_profile_items(list.q, &list.items, &list.from);
-    k = k ? k : edit_list(&list, r, now_s, &out, err, p);
+    k = rules_list_take(m->cfg.qubes[i], &list);
+    k = k ? k : rules_list_edit(&list, r, now_s, &out.hidden_by, err, p);
     k = k ? k : try_list(m, r, &list.items, err, p);
     k = k ? k : before_take(m, &before);
     k = k ? k : store(m, list.q->file, &list.items, err, r->qube, p);
-    fw_items_free(&list.items);
-    free(list.from);
+    rules_list_free(&list);
     if (!k) {
         note_changes(m, &before, &out);
         *ret = out;

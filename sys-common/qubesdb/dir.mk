@@ -14,7 +14,7 @@ $(eval $(call unit_test,test_qdb_e2e,tests/unit/test_qdb_e2e.c,qubesdb lib,\
   $(LIB_LIBS)))
 $(BUILD)/test/test_qdb_e2e: | $(addprefix $(BUILD)/bin/,qdbd sysqube-qdb qdb)
 
-$(foreach t,msg store record worker local,$(eval $(call unit_test,test_qdb_$(t),\
+$(foreach t,msg store record worker local client,$(eval $(call unit_test,test_qdb_$(t),\
   tests/unit/test_qdb_$(t).c,qubesdb lib,)))
 
 $(foreach f,msg record,$(eval $(call fuzz_target,fuzz_qdb_$(f),\

@@ -189,13 +189,16 @@ static int ask(struct qdb *q, enum qdb_type type, const char *path,
     if (r < 0)
         return r;
     r = answer(q, io_now_ms() + (uint64_t)timeout_ms, ret, ret_data);
+    if (r < 0 || (ret->type != QDB_R_NOENT && ret->type != QDB_R_ERROR))
+        return r;
+    /* Events behind the answer must not stay in the buffer, where nobody is
+     * woken for them; after a good answer its reader does this. */
+    r = drain_events(q);
     if (r < 0)
         return r;
     if (ret->type == QDB_R_NOENT)
         return -ENOENT;
-    if (ret->type == QDB_R_ERROR)
-        return q->readonly ? -EPERM : -ENOSPC;
-    return 0;
+    return q->readonly ? -EPERM : -ENOSPC;
 }
 
 /* ask() where the only good answer is OK. */
@@ -327,12 +330,14 @@ int qdb_read(struct qdb *q, const char *path, char *buf, size_t cap)
         return r;
     if (hdr.type != QDB_R_READ || strcmp(hdr.path, path) != 0)
         return -EPROTO;
-    if (hdr.len >= cap)
-        return -ENOBUFS;
-    memcpy(buf, data, hdr.len);
-    buf[hdr.len] = '\0';
+    if (hdr.len < cap) {
+        memcpy(buf, data, hdr.len);
+        buf[hdr.len] = '\0';
+    }
     r = drain_events(q);
-    return r < 0 ? r : (int)hdr.len;
+    if (r < 0)
+        return r;
+    return hdr.len < cap ? (int)hdr.len : -ENOBUFS;
 }
 
 int qdb_write(struct qdb *q, const char *path, const void *val, size_t len)

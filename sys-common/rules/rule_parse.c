@@ -464,6 +464,24 @@ bool rule_name_is_wild(const char *name)
     return name[0] == '*' && name[1] == '.';
 }
 
+static size_t name_len(const char *name)
+{
+    size_t n = strlen(name);
+
+    return n > 0 && name[n - 1] == '.' ? n - 1 : n;
+}
+
+bool rule_name_covers(const char *name, const char *asked)
+{
+    size_t n, k = name_len(asked);
+
+    if (!rule_name_is_wild(name))
+        return name_len(name) == k && memcmp(name, asked, k) == 0;
+    name++; /* from its dot on */
+    n = name_len(name);
+    return k > n && asked[0] != '.' && memcmp(asked + k - n, name, n) == 0;
+}
+
 int rule_parse_name(struct text t)
 {
     struct text rest, label = {0};

@@ -64,6 +64,12 @@ int rule_parse_policy(struct text t, enum fw_action *ret);
  *  @return 0; -EBADMSG */
 int rule_parse_name(struct text t);
 
+/** Does the name of a rule, perhaps with "*.", stand for this name? A final
+ *  dot of either is not looked at.
+ *  @param name   as rule_parse_name() took it
+ *  @param asked  lower case */
+bool rule_name_covers(const char *name, const char *asked);
+
 /** Is it a name with "*." before it? @param name  as rule_parse_name() took
  *  it */
 bool rule_name_is_wild(const char *name);

@@ -1,9 +1,10 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /* Fuzzes dom0's text parsers: a qube's file with all checks, plan and keys,
  * the rewriting of its [Firewall] section (whose result must parse to the
- * same rules) and of its [USB] section, a rule list, the daemon's file, the
+ * same rules) and of its other lines, a rule list, the daemon's file, the
  * saved numbers and a request line. The first byte chooses. */
 #include <stdint.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -12,7 +13,7 @@
 #include "dom0/plan.h"
 #include "dom0/request.h"
 #include "dom0/section.h"
-#include "dom0/usb_section.h"
+#include "dom0/section_lines.h"
 #include "rules/rule_format.h"
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
@@ -62,7 +63,7 @@ static void rewrite_usb(struct text t, const struct config_qube *q,
         drop[n++] = q->usb.lines[i].line;
     for (size_t i = 0; i < q->usb.n_assigns; i++)
         drop[n++] = q->usb.assigns[i].line;
-    if (usb_section_edit(t, drop, n, "Deny=*", &out, &len))
+    if (section_lines_edit(t, "[USB]", drop, n, "Deny=*", &out, &len))
         abort();
     if (config_parse_qube((struct text){out, len}, "f", "q", d, &again, &p) ||
         again->usb.n_lines != 1 || again->usb.n_assigns != 0 ||
@@ -73,10 +74,42 @@ static void rewrite_usb(struct text t, const struct config_qube *q,
     free(out);
 }
 
+/* Forward= and Reach= lines: out they go, one comes in. */
+static void rewrite_paths(struct text t, const struct config_qube *q,
+                          const struct config_daemon *d)
+{
+    unsigned drop[CONFIG_FORWARDS_MAX + CONFIG_REACH_MAX];
+    struct problems p = {0};
+    struct config_qube *again = NULL;
+    char value[CONFIG_PATH_TEXT_MAX], line[CONFIG_PATH_TEXT_MAX + 16];
+    char *out = NULL;
+    size_t n = 0, len;
+
+    if (!q->n_forwards)
+        return;
+    for (size_t i = 0; i < q->n_forwards; i++)
+        drop[n++] = q->forwards[i].line;
+    for (size_t i = 0; i < q->n_reach; i++)
+        drop[n++] = q->reach[i].line;
+    snprintf(line, sizeof(line), "Forward=%s",
+             config_forward_text(&q->forwards[0], value));
+    if (section_lines_edit(t, "[Firewall]", drop, n, line, &out, &len))
+        abort();
+    if (config_parse_qube((struct text){out, len}, "f", "q", d, &again, &p) ||
+        again->n_forwards != 1 || again->n_reach != 0 ||
+        again->n_rules != q->n_rules ||
+        again->forwards[0].uplink_port != q->forwards[0].uplink_port ||
+        again->forwards[0].port != q->forwards[0].port)
+        abort();
+    config_qube_free(again);
+    problems_free(&p);
+    free(out);
+}
+
 static void keys(struct config *c)
 {
     struct keys_run run[1] = {{true, true, 1, 0}};
-    struct keys_world w = {c, run, true, 0, NULL};
+    struct keys_world w = {.cfg = c, .run = run, .netns = true};
     struct keyset s = {0};
 
     (void)keys_desired(&w, 0, &s);
@@ -98,6 +131,8 @@ static void qube_file(struct text t)
         rewrite(t, q, &c.d);
     if (!r)
         rewrite_usb(t, q, &c.d);
+    if (!r)
+        rewrite_paths(t, q, &c.d);
     if (config_add(&c, q))
         abort();
     (void)fw_profile_expand(&c, &p);

@@ -150,9 +150,14 @@ def check_counts(a):
     want = [["0000", "2"], ["0001", "1"], ["policy", "0"]]
     report(until(lambda: chunk() == want, 4), "rules count what they decide",
            str(chunk()))
-    totals = (fw30.qdb.get(COUNT + A4) or "").split()
-    report(totals[0:1] == ["passed"] and int(totals[1]) >= 5 and
-           int(totals[4]) >= 1, "and the qube both ways", str(totals))
+
+    def totals():
+        words = (fw30.qdb.get(COUNT + A4) or "").split()
+        return words[0:1] == ["passed"] and int(words[1]) >= 5 and \
+            int(words[4]) >= 1
+
+    report(until(totals, 4), "and the qube both ways",
+           str(fw30.qdb.get(COUNT + A4)))
     fw30.rules(A4, [f"action=drop dst4=203.0.113.{i} proto=udp dstports={i}"
                     for i in range(1, 101)])
 

@@ -496,6 +496,35 @@ static void test_policy(void **state)
     assert_int_equal(rule_parse_policy(text_of("reject"), &a), -EBADMSG);
 }
 
+static void test_covers(void **state)
+{
+    static const struct {
+        const char *name, *asked;
+        bool want;
+    } rows[] = {
+        {"a.example.org", "a.example.org", true},
+        {"a.example.org.", "a.example.org", true},
+        {"a.example.org", "a.example.org.", true},
+        {"a.example.org", "b.example.org", false},
+        {"example.org", "a.example.org", false},
+        {"*.example.org", "a.example.org", true},
+        {"*.example.org", "b.a.example.org.", true},
+        {"*.example.org.", "a.example.org", true},
+        {"*.example.org", "example.org", false},
+        {"*.example.org", "xexample.org", false},
+        {"*.example.org", ".example.org", false},
+        {"*.example.org", "a.example.com", false},
+        {"*.example.org", "org", false},
+        {"*.example.org", "", false},
+    };
+    size_t i;
+
+    (void)state;
+    for (i = 0; i < ARRAY_LEN(rows); i++)
+        if (rule_name_covers(rows[i].name, rows[i].asked) != rows[i].want)
+            fail_msg("%s, %s", rows[i].name, rows[i].asked);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -503,7 +532,7 @@ int main(void)
         cmocka_unit_test(test_api),    cmocka_unit_test(test_cli),
         cmocka_unit_test(test_args),   cmocka_unit_test(test_bad_bytes),
         cmocka_unit_test(test_limits), cmocka_unit_test(test_number),
-        cmocka_unit_test(test_policy),
+        cmocka_unit_test(test_policy), cmocka_unit_test(test_covers),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -47,3 +47,5 @@ $(eval $(call fuzz_target,fuzz_dns_answer,tests/fuzz/fuzz_dns_answer.c,\
   names rules lib))
 $(eval $(call fuzz_target,fuzz_resolver_record,\
   tests/fuzz/fuzz_resolver_record.c,names rules lib))
+$(eval $(call unit_test,test_fw_shares,tests/unit/test_fw_shares.c,\
+  fwcompile fwrec rules lib))

@@ -214,32 +214,10 @@ static void join_all(struct monitor_kernel *k, const struct fw_state *st)
     }
 }
 
-/* What is offloaded does not ask whether its flow is still tracked, so with
- * any flow that ends the flowtable is made anew; flows that live come back
- * to it with their next packet. */
-static int end_offloaded(struct monitor_kernel *k, const struct fw_state *st)
+/* @param r  result of the flow cut, @p cut flows. The kernel's flowtable
+ * passes no packet of a flow that was deleted. */
+static int after_cut(const char *what, int r, unsigned cut)
 {
-    struct nft *b;
-    int r;
-
-    if (!k->offload)
-        return 0;
-    r = nft_new(FW_TABLE, &b);
-    if (r < 0)
-        return r;
-    compile_offload_reset(b);
-    r = commit(k, b, "flowtable");
-    if (r == 0)
-        join_all(k, st);
-    return r;
-}
-
-/* @param r  result of the flow cut, @p cut flows */
-static int after_cut(struct monitor_kernel *k, const struct fw_state *st,
-                     const char *what, int r, unsigned cut)
-{
-    if (r == 0 && cut > 0)
-        r = end_offloaded(k, st);
     if (r < 0)
         log_warn("%s: flows not cut: %s", what, err_text(r));
     else if (cut > 0)
@@ -310,7 +288,7 @@ static int kernel_start(void *arg, struct fw_state *st)
     if (k->offload)
         join_all(k, st);
     r = flow_judge_all(k->nl, st, &cut);
-    return after_cut(k, st, "start", r, cut);
+    return after_cut("start", r, cut);
 }
 
 static int kernel_apply(void *arg, const struct fw_state *st,
@@ -336,7 +314,7 @@ static int kernel_apply(void *arg, const struct fw_state *st,
     if (r < 0 || !old)
         return r; /* no flow of a source without a list is tracked */
     r = flow_judge_source(k->nl, st, s, &cut);
-    return after_cut(k, st, name, r, cut);
+    return after_cut(name, r, cut);
 }
 
 static void remove_traces(struct monitor_kernel *k, const struct ipaddr *addr)
@@ -372,7 +350,7 @@ static int kernel_remove(void *arg, const struct fw_state *st,
         return r;
     r = flow_judge_gone(k->nl, &s->addr, &cut);
     remove_traces(k, &s->addr);
-    return after_cut(k, st, name, r, cut);
+    return after_cut(name, r, cut);
 }
 
 static int kernel_dns(void *arg, const struct fw_dns *dns)
@@ -403,7 +381,7 @@ static int kernel_paths(void *arg, const struct fw_state *st,
     if (r < 0)
         return r;
     r = flow_judge_paths(k->nl, st, &cut);
-    return after_cut(k, st, what, r, cut);
+    return after_cut(what, r, cut);
 }
 
 static int kernel_set(void *arg, const struct fw_state *st, unsigned set,
@@ -422,7 +400,7 @@ static int kernel_set(void *arg, const struct fw_state *st, unsigned set,
     if (r < 0 || !lost)
         return r;
     r = flow_judge_set(k->nl, st, set, &cut);
-    return after_cut(k, st, name, r, cut);
+    return after_cut(name, r, cut);
 }
 
 static int kernel_watch(void *arg, const struct fw_state *st, size_t had)

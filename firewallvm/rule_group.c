@@ -55,6 +55,7 @@ static enum fw_shape shape_of(const struct fw_match *m, uint8_t l4proto)
 struct entries {
     struct fw_entry *v; /* two for each rule at most */
     size_t n;
+    size_t min; /* of one shape for a set */
 };
 
 static void expand(struct entries *to, uint8_t family, const struct fw_match *m,
@@ -139,18 +140,18 @@ static void count_shapes(const struct fw_entry *e, size_t n,
 }
 
 static int settle_shapes(const struct fw_match *v, struct fw_entry *e, size_t n,
-                         size_t count[FW_SHAPES])
+                         size_t min, size_t count[FW_SHAPES])
 {
     size_t i;
     int r = 0;
 
     count_shapes(e, n, count);
-    if (count[FW_SHAPE_BOX] >= FW_SET_MIN) {
+    if (count[FW_SHAPE_BOX] >= min) {
         r = part_boxes(v, e, n);
         count_shapes(e, n, count);
     }
     for (i = 0; i < n; i++)
-        if (count[e[i].shape] < FW_SET_MIN)
+        if (count[e[i].shape] < min)
             e[i].shape = FW_SHAPE_RULE;
     count_shapes(e, n, count);
     return r;
@@ -161,7 +162,7 @@ static int add_run(struct fw_plan *p, size_t *at, const struct fw_match *v,
                    struct entries *run)
 {
     size_t count[FW_SHAPES], shape, i;
-    int r = settle_shapes(v, run->v, run->n, count);
+    int r = settle_shapes(v, run->v, run->n, run->min, count);
 
     for (shape = 0; shape < FW_SHAPES && r == 0; shape++) {
         if (count[shape] == 0)
@@ -203,7 +204,8 @@ int fw_plan_make(uint8_t family, const struct fw_match *v, size_t n,
                  struct fw_plan *ret)
 {
     struct fw_plan p = {0};
-    struct entries run = {0};
+    struct entries run = {.min =
+                              n > FW_LIST_LONG ? FW_SET_MIN_LONG : FW_SET_MIN};
     int r = 0;
 
     /* Every group has an entry of its own, every rule two entries at most. */

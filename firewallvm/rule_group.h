@@ -12,8 +12,12 @@
 
 #include "rules/rule.h"
 
-/* So many rules of one shape are worth a set; fewer are faster as rules. */
+/* So many rules of one shape are worth a set; fewer are faster as rules. The
+ * kernel finds sets by walking all of a table, so a long list must not make
+ * many small ones. */
 #define FW_SET_MIN 3
+#define FW_SET_MIN_LONG 8
+#define FW_LIST_LONG 100 /* rules */
 
 /** What a rule is about, as the key of a set. */
 enum fw_shape {

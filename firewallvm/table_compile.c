@@ -632,13 +632,6 @@ void compile_dns(struct nft *b, const struct fw_dns *dns)
     fill_dns(b, dns);
 }
 
-void compile_offload_reset(struct nft *b)
-{
-    nft_chain_flush(b, "pass");
-    nft_flowtable_del(b, FLOWTABLE);
-    fill_pass(b, true);
-}
-
 void compile_devices(struct nft *b, const char *const *names, bool del)
 {
     nft_flowtable_devices(b, FLOWTABLE, names, del);

@@ -62,9 +62,6 @@ void compile_dns(struct nft *b, const struct fw_dns *dns);
 void compile_paths(struct nft *b, enum fw_path_kind kind,
                    const struct fw_path *v, size_t n);
 
-/** An empty flowtable without devices in place of the one that is there:
- *  what was offloaded is looked at again. */
-void compile_offload_reset(struct nft *b);
 /** Devices join the flowtable or leave it; nothing else is touched.
  *  @param names  at most NFT_DEVICES_MAX, and a NULL */
 void compile_devices(struct nft *b, const char *const *names, bool del);

@@ -94,6 +94,7 @@ enum config_key {
     KEY_BURST,
     KEY_BANDWIDTH,
     KEY_QUOTA,
+    KEY_NAMES,
     KEY_FORWARD,
     KEY_REACH,
     KEY_USB_ALLOW,
@@ -128,6 +129,12 @@ struct config_limits {
     uint32_t burst;     /* of them at once */
     uint64_t bandwidth; /* bytes a second, both directions; 0: no limit */
     uint64_t quota;     /* bytes in all; 0: no limit */
+};
+
+/** Names=: how long the names in rules last, in seconds; all 0 when it is not
+ *  given. */
+struct config_names {
+    uint32_t floor_s, ceiling_s, grace_s;
 };
 
 /** Forward=: a port of the NetVM's uplink that leads to this qube. */
@@ -182,6 +189,7 @@ struct config_qube {
     struct config_include includes[CONFIG_INCLUDES_MAX]; /* in order */
     size_t n_includes;
     struct config_limits limits;
+    struct config_names names; /* of a firewallvm */
     struct config_forward forwards[CONFIG_FORWARDS_MAX];
     size_t n_forwards;
     struct config_reach reach[CONFIG_REACH_MAX];

@@ -8,10 +8,12 @@
 
 #include "dom0/config_impl.h"
 #include "lib/err.h"
+#include "lib/mem.h"
 
 #define DHCP_CLIENT 68   /* RFC 2131 */
 #define DHCP6_CLIENT 546 /* RFC 8415 */
 #define WORDS_MAX 5
+#define NAMES_SECONDS_MAX 86400 /* as firewallvm/names_config.c has it */
 /* Longest address that fits /sysqube-firewall/IP/limits. */
 #define LIMITS_IP_MAX 38
 
@@ -63,6 +65,19 @@ static int set_bytes(struct text v, uint64_t max, bool *has, uint64_t *ret)
     *ret = n << shift;
     *has = true;
     return 0;
+}
+
+int config_set_names(struct parser *ps, struct text v)
+{
+    struct config_names *n = &ps->q->names;
+    uint32_t *to[] = {&n->floor_s, &n->ceiling_s, &n->grace_s};
+    struct text word;
+    size_t i;
+
+    for (i = 0; v.p && parse_split(&v, ' ', &word); i++)
+        if (i == ARRAY_LEN(to) || parse_u32(word, 1, NAMES_SECONDS_MAX, to[i]))
+            return -EBADMSG;
+    return i == ARRAY_LEN(to) && n->floor_s <= n->ceiling_s ? 0 : -EBADMSG;
 }
 
 int config_set_bandwidth(struct parser *ps, struct text v)
@@ -391,6 +406,9 @@ void config_check_firewall(const struct config *c, struct problems *p)
         const struct config_qube *q = c->qubes[i];
 
         check_limits(q, p);
+        if (q->names.floor_s && q->kind != KIND_FIREWALLVM)
+            problems_add(p, q->file, q->line[KEY_NAMES],
+                         "Names= is for Kind=firewallvm, which resolves them");
         check_forwards(c, i, p);
         if (config_provides(q))
             check_paths(c, q, p);

@@ -42,6 +42,7 @@ int config_set_rate(struct parser *ps, struct text v);
 int config_set_burst(struct parser *ps, struct text v);
 int config_set_bandwidth(struct parser *ps, struct text v);
 int config_set_quota(struct parser *ps, struct text v);
+int config_set_names(struct parser *ps, struct text v);
 int config_set_forward(struct parser *ps, struct text v);
 int config_set_reach(struct parser *ps, struct text v);
 

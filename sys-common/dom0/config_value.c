@@ -436,6 +436,10 @@ const struct key_def config_qube_keys[] = {
     {"Qube", "Restart", false, set_restart, KEY_RESTART, WANT_BOOL},
     {"Qube", "KernelOptions", false, set_kernel, KEY_KERNEL,
      "printable ASCII of at most 255 bytes"},
+    {"Qube", "Names", false, config_set_names, KEY_NAMES,
+     "three numbers of seconds from 1 to 86400, as '60 3600 300': a name is "
+     "asked again after its time to live, but not before the first nor after "
+     "the second; an address outlives its answer by the third"},
     {"Uplink", "Mode", false, set_up_mode, KEY_UP_MODE, "dhcp or static"},
     {"Uplink", "Address", false, set_up_addr, KEY_UP_ADDRESS,
      "an IPv4 address with its prefix, as 192.0.2.5/24"},

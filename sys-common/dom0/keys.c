@@ -133,6 +133,9 @@ static void add_provider(struct keys_build *b, const struct keys_world *w,
         keys_put(b, "/qubes-service/qubes-firewall", "%s", "1");
     if (q->kind == KIND_FIREWALLVM && w->watch)
         keys_put(b, "/sysqube-firewall/watch", "%s", "1");
+    if (q->kind == KIND_FIREWALLVM && q->names.floor_s)
+        keys_put(b, "/sysqube-firewall/names", "floor=%u ceiling=%u grace=%u",
+                 q->names.floor_s, q->names.ceiling_s, q->names.grace_s);
     add_connected(b, w, q);
 }
 

@@ -61,8 +61,6 @@ void nft_limit_add(struct nft *b, const char *name, uint64_t rate,
                    uint32_t burst);
 /** A flowtable at ingress; it begins without devices. */
 void nft_flowtable_add(struct nft *b, const char *name);
-/** It must not be referred to any more; its flows go on without it. */
-void nft_flowtable_del(struct nft *b, const char *name);
 /** Add devices to it, or take them away; others are not touched.
  *  @param devices  names, at most NFT_DEVICES_MAX, and a NULL */
 #define NFT_DEVICES_MAX 128

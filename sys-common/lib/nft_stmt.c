@@ -257,10 +257,8 @@ static void flowtable_msg(struct nft *b, uint16_t type, uint16_t flags,
     }
     nftnl_flowtable_set_str(f, NFTNL_FLOWTABLE_TABLE, nft_table(b));
     nftnl_flowtable_set_str(f, NFTNL_FLOWTABLE_NAME, name);
-    if (type == NFT_MSG_NEWFLOWTABLE || devices) {
-        nftnl_flowtable_set_u32(f, NFTNL_FLOWTABLE_HOOKNUM, 0); /* ingress */
-        nftnl_flowtable_set_u32(f, NFTNL_FLOWTABLE_PRIO, 0);
-    }
+    nftnl_flowtable_set_u32(f, NFTNL_FLOWTABLE_HOOKNUM, 0); /* ingress */
+    nftnl_flowtable_set_u32(f, NFTNL_FLOWTABLE_PRIO, 0);
     if (devices &&
         nftnl_flowtable_set_data(f, NFTNL_FLOWTABLE_DEVICES, devices, 0) < 0)
         nft_fail(b, -ENOMEM);
@@ -272,11 +270,6 @@ static void flowtable_msg(struct nft *b, uint16_t type, uint16_t flags,
 void nft_flowtable_add(struct nft *b, const char *name)
 {
     flowtable_msg(b, NFT_MSG_NEWFLOWTABLE, NLM_F_CREATE, name, NULL);
-}
-
-void nft_flowtable_del(struct nft *b, const char *name)
-{
-    flowtable_msg(b, NFT_MSG_DELFLOWTABLE, 0, name, NULL);
 }
 
 void nft_flowtable_devices(struct nft *b, const char *name,

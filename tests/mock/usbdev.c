@@ -17,7 +17,7 @@ static const struct {
     uint8_t speed;
 } SPEEDS[] = {
     {"stick", 3},    {"camera", 3}, {"stick-ss", 5},    {"mix", 3},
-    {"keyboard", 1}, {"audio", 2},  {"capture-ssp", 6},
+    {"keyboard", 1}, {"audio", 2},  {"capture-ssp", 6}, {"network", 3},
 };
 
 void usbdev_load(const char *name, struct usbdev *ret)

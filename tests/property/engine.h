@@ -34,8 +34,10 @@ struct engine {
     void *state;
 };
 
-/** In this thread's network namespace. */
-int engine_direct(struct engine *ret);
+/** In this thread's network namespace.
+ *  @param usual  the limits of a qube without a key; else such that no packet
+ *                of a test is over them */
+int engine_direct(struct engine *ret, bool usual);
 /** Lines to standard output, answers from standard input (see
  *  tests/netns/35-firewall-property.py). */
 int engine_pipe(struct engine *ret);

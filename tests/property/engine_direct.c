@@ -18,6 +18,7 @@ struct direct {
     struct monitor_kernel *kernel;
     struct monitor *m;
     int fd[2]; /* the monitor's end, ours */
+    bool usual;
 };
 
 static int take(struct direct *d, const struct record *rec,
@@ -55,6 +56,9 @@ static int by_text(const struct fw_rule *rule, struct fw_match *ret)
     return 0;
 }
 
+static const struct fw_limits WIDE = {
+    .flows = FW_FLOWS_MAX, .rate = FW_RATE_MAX, .burst = FW_RATE_MAX};
+
 static int send_list(struct direct *d, const struct engine_source *s,
                      enum record_type want)
 {
@@ -62,7 +66,7 @@ static int send_list(struct direct *d, const struct engine_source *s,
         .type = RECORD_BEGIN,
         .addr = s->addr,
         .policy = s->list->policy,
-        .limits = limits_default(),
+        .limits = d->usual ? limits_default() : WIDE,
         .count = (uint32_t)s->list->n,
     };
     size_t i;
@@ -137,7 +141,7 @@ static int direct_dns(struct engine *e, const struct fw_dns *dns,
     return r;
 }
 
-int engine_direct(struct engine *ret)
+int engine_direct(struct engine *ret, bool usual)
 {
     static const struct engine_verbs VERBS = {
         .start = direct_start,
@@ -155,6 +159,7 @@ int engine_direct(struct engine *ret)
         free(d);
         return r;
     }
+    d->usual = usual;
     monitor_kernel_worker(d->kernel, d->fd[0]);
     *ret = (struct engine){.verbs = &VERBS, .state = d};
     return 0;

@@ -240,7 +240,8 @@ static int run(struct world *w, const struct options *o)
     int r = world_init(w, o->seed, o->qubes, o->far);
 
     if (r == 0)
-        r = o->pipe ? engine_pipe(&w->engine) : engine_direct(&w->engine);
+        r = o->pipe ? engine_pipe(&w->engine)
+                    : engine_direct(&w->engine, false);
     w->mutation = o->mutation;
     if (r == 0)
         r = start(w);

@@ -222,7 +222,7 @@ static const struct {
     {"deep2", "Kind=qube\nNetVM=inner\nIPv6=no\nQID=11\n"},
     {"flat", "Kind=qube\nNetVM=outer\nQID=12\n[Firewall]\nRule=accept\n"
              "Reach=deep tcp 5000-5010\n"},
-    {"inner", "Kind=firewallvm\nNetVM=outer\nQID=3\n[Firewall]\n"
+    {"inner", "Kind=firewallvm\nNetVM=outer\nQID=3\nNames=1 2 3\n[Firewall]\n"
               "Rule=accept\nBurst=7\n"},
     {"net", "Kind=netvm\nIPv6=yes\nQID=1\n"},
     {"outer", "Kind=firewallvm\nNetVM=net\nQID=2\n"},
@@ -299,7 +299,8 @@ static void test_paths(void **state)
              "firewall/inbound/0003=tcp 10.137.0.10 5000-5010 "
              "10.137.0.12/32\n"
              "firewall/inbound/0004=tcp fd09:24ef:4179::a89:a 5000-5010 "
-             "fd09:24ef:4179::a89:c/128\n");
+             "fd09:24ef:4179::a89:c/128\n"
+             "firewall/names=floor=1 ceiling=2 grace=3\n");
     run[DEEP2].active = true;
     paths_of(&w, OUTER,
              "firewall/10.137.0.10/limits=burst=7\n"

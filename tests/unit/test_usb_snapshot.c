@@ -151,6 +151,22 @@ static void test_descriptors(void **state)
 static const uint8_t languages[] = {4, 3, 9, 4};
 static const uint8_t name[] = {8, 3, 'a', 0, 'b', 0, 'c', 0};
 
+/* Without its address no driver takes a network adapter; a refused one names
+ * none. */
+static void test_address_string(void **state)
+{
+    struct usb_snapshot *s = usbdev_snapshot("network", 3);
+    uint8_t indexes[16];
+
+    (void)state;
+    assert_int_equal(usb_snapshot_string_indexes(s, indexes, 16), 3);
+    assert_int_equal(indexes[2], 5);
+    usb_snapshot_free(s);
+    s = usbdev_snapshot("network", 2);
+    assert_int_equal(usb_snapshot_string_indexes(s, indexes, 16), 2);
+    usb_snapshot_free(s);
+}
+
 static void test_strings(void **state)
 {
     struct usb_snapshot *s = usbdev_snapshot("stick", 1);
@@ -312,6 +328,7 @@ int main(void)
         cmocka_unit_test(test_rewritten),
         cmocka_unit_test(test_state),
         cmocka_unit_test(test_descriptors),
+        cmocka_unit_test(test_address_string),
         cmocka_unit_test(test_strings),
         cmocka_unit_test(test_hello),
         cmocka_unit_test(test_hostile_hello),

@@ -164,6 +164,7 @@ static unsigned wanted(struct usb_end *e)
 }
 
 static void on_event(int fd, unsigned events, void *arg);
+static void flush_and_watch(struct usb_end *e);
 
 /* Watch what is to be watched now; the descriptor of a vchan may change. */
 static void watch(struct usb_end *e)
@@ -233,7 +234,7 @@ static void on_again(void *arg)
         e->ops->closed(e->err, e->arg);
         return;
     }
-    usb_end_flush(e);
+    flush_and_watch(e);
 }
 
 static void on_event(int fd, unsigned events, void *arg)
@@ -255,7 +256,7 @@ static void on_event(int fd, unsigned events, void *arg)
         }
         read_turn(e);
     }
-    usb_end_flush(e);
+    flush_and_watch(e);
 }
 
 int usb_end_new(struct loop *loop, struct vchan *v, int fd,
@@ -356,28 +357,50 @@ static void advance(struct usb_end *e, size_t len)
     }
 }
 
-void usb_end_flush(struct usb_end *e)
+/* One write. @return is there room for another? */
+static bool send_some(struct usb_end *e)
 {
     struct iovec iov[VCHAN_IOV_MAX];
     size_t len;
+    unsigned n = gather(e, iov, &len);
+    ssize_t sent = end_writev(e, iov, n);
+
+    if (sent < 0) {
+        fail(e, (int)sent);
+        return false;
+    }
+    e->blocked = (size_t)sent < len;
+    advance(e, (size_t)sent);
+    return !e->blocked;
+}
+
+static void send_all(struct usb_end *e)
+{
+    bool room = true;
 
     if (e->sending)
         return;
     e->sending = true;
-    while (!e->err && !STAILQ_EMPTY(&e->items)) {
-        unsigned n = gather(e, iov, &len);
-        ssize_t sent = end_writev(e, iov, n);
-        if (sent < 0) {
-            fail(e, (int)sent);
-            break;
-        }
-        e->blocked = (size_t)sent < len;
-        advance(e, (size_t)sent);
-        if (e->blocked)
-            break;
-    }
+    while (room && !e->err && !STAILQ_EMPTY(&e->items))
+        room = send_some(e);
     e->sending = false;
-    watch(e);
+}
+
+static void flush_and_watch(struct usb_end *e)
+{
+    send_all(e);
+    if (!e->sending)
+        watch(e);
+}
+
+/* What is watched changes here only by a write that did not go through. */
+void usb_end_flush(struct usb_end *e)
+{
+    bool blocked = e->blocked;
+
+    send_all(e);
+    if (!e->sending && (e->err || e->blocked != blocked))
+        watch(e);
 }
 
 void usb_end_resume(struct usb_end *e)

@@ -18,6 +18,7 @@ enum {
     TYPE_QUALIFIER = 6,
     TYPE_ASSOCIATION = 11,
     TYPE_BOS = 15,
+    TYPE_CS_INTERFACE = 0x24, /* specific to the interface's class */
 };
 
 #define SPEED_HIGH 3
@@ -25,6 +26,8 @@ enum {
 #define INTERFACE_BYTES 9
 #define ASSOCIATION_BYTES 8
 #define QUALIFIER_BYTES 10
+#define CLASS_COMM 0x02
+#define COMM_ETHERNET 0x0f
 #define CLASS_VENDOR 0xff
 #define EP_SLOTS 32 /* 16 numbers in two directions */
 
@@ -233,6 +236,7 @@ size_t usb_snapshot_string_indexes(const struct usb_snapshot *s, uint8_t *ret,
     bool named[256] = {false};
     const uint8_t *b;
     uint8_t len;
+    uint8_t cls = 0;
     size_t n = 0;
 
     for (size_t i = 14; i <= 16; i++) /* iManufacturer, iProduct, iSerial */
@@ -240,10 +244,15 @@ size_t usb_snapshot_string_indexes(const struct usb_snapshot *s, uint8_t *ret,
     for (size_t i = 0; i < s->set->n_configs; i++) {
         struct cur in = s->configs[i];
         while (usb_dset_next(&in, &b, &len) == 0) {
-            if (b[1] == TYPE_CONFIG)
+            if (b[1] == TYPE_CONFIG) {
                 named[b[6]] = true; /* iConfiguration */
-            else if (b[1] == TYPE_INTERFACE)
+            } else if (b[1] == TYPE_INTERFACE) {
                 named[b[8]] = true; /* iInterface */
+                cls = b[5];
+            } else if (b[1] == TYPE_CS_INTERFACE && cls == CLASS_COMM &&
+                       len >= 4 && b[2] == COMM_ETHERNET) {
+                named[b[3]] = true; /* iMACAddress: no driver goes without */
+            }
         }
     }
     for (size_t i = 1; i < ARRAY_LEN(named) && n < cap; i++)

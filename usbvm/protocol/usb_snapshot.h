@@ -37,7 +37,8 @@ int usb_snapshot_string_at(const struct usb_snapshot *s, size_t i,
                            uint8_t *ret_index, uint16_t *ret_language,
                            struct cur *ret_raw);
 /** Which strings the descriptors name: iManufacturer, iProduct, iSerial,
- *  iConfiguration, iInterface of granted interfaces.
+ *  iConfiguration, iInterface of granted interfaces, and the iMACAddress of
+ *  their Ethernet descriptors (USB CDC ECM 1.2, 5.4).
  *  @param ret  distinct indexes without 0, ascending
  *  @return their number, at most @p cap */
 size_t usb_snapshot_string_indexes(const struct usb_snapshot *s, uint8_t *ret,

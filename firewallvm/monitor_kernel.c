@@ -311,8 +311,11 @@ static int kernel_apply(void *arg, const struct fw_state *st,
         return r;
     }
     r = commit(k, b, name);
-    if (r < 0 || !old)
-        return r; /* no flow of a source without a list is tracked */
+    if (r < 0)
+        return r;
+    s->placed = true;
+    if (!old)
+        return 0; /* no flow of a source without a list is tracked */
     r = flow_judge_source(k->nl, st, s, &cut);
     return after_cut(name, r, cut);
 }

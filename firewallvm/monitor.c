@@ -133,7 +133,7 @@ static int start(struct monitor *m)
     name_sets_unsettle(m->st.sets);
     r = m->ops->start(m->arg, &m->st);
     if (r == 0)
-        name_sets_settle(m->st.sets);
+        name_sets_place(m->st.sets);
     return r;
 }
 

@@ -373,6 +373,25 @@ static void test_not_cut(void **state)
     assert_string_equal(log_of(), "new 0;change 0;");
 }
 
+/* Somebody changes the table while a list is on its way: its sets, told
+ * before it, are not forgotten with that. */
+static void test_repair(void **state)
+{
+    (void)state;
+    run();
+    assert_int_equal(set(SHUT, "192.0.2.1"), 1);
+    assert_int_equal(begin(A4, 1), 0);
+    assert_int_equal(monitor_repair(m), 0);
+    assert_string_equal(log_of(), "start 0;");
+    assert_int_equal(rule(SHUT, 0), 0);
+    assert_int_equal(monitor_repair(m), 0);
+    log_of();
+    assert_int_equal(ask(RECORD_COMMIT, 0), 1);
+    assert_string_equal(log_of(), "new 1;+set 18;of 1;");
+    assert_int_equal(monitor_repair(m), 0);
+    assert_string_equal(log_of(), "start 1;+set 18;of 1;");
+}
+
 static int watch(const char *client, bool on)
 {
     return take(
@@ -508,8 +527,8 @@ int main(void)
 {
 #define T(f) cmocka_unit_test_setup_teardown(f, set_up, tear_down)
     const struct CMUnitTest tests[] = {
-        T(test_records), T(test_life),  T(test_start), T(test_refused),
-        T(test_not_cut), T(test_wrong), T(test_watch),
+        T(test_records), T(test_life),   T(test_start), T(test_refused),
+        T(test_not_cut), T(test_repair), T(test_wrong), T(test_watch),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);

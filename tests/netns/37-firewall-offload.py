@@ -14,6 +14,7 @@ import tempfile
 HERE = os.path.dirname(os.path.abspath(__file__))
 sys.path.insert(0, HERE)
 import guest  # noqa: E402
+from lib import stop_all  # noqa: E402
 
 spec = importlib.util.spec_from_file_location(
     "firewall", os.path.join(HERE, "30-firewall.py"))
@@ -27,7 +28,9 @@ def has_flowtables():
     ns = fw.new_ns()
     fw.sh(["nft", "add table inet t; add flowtable inet t f "
            "{ hook ingress priority 0; }"], ns, check=False)
-    return "flowtable f" in fw.sh("nft list flowtables", ns, check=False)
+    found = "flowtable f" in fw.sh("nft list flowtables", ns, check=False)
+    stop_all()
+    return found
 
 
 def devices():

@@ -240,6 +240,21 @@ def gaps(numbers, per_round):
 def changes_under_load(checks):
     """1,000 changes of a list while both families send: nothing passes that
     neither list allows, nothing is lost that both allow."""
+    results, dom0 = checks.results, checks.dom0
+    up = dom0.run("sysqube up fw-load && sysqube netvm work fw-load",
+                  timeout_s=120)
+    results.check(up.ok, "a second FirewallVM starts, and work moves to it",
+                  up.ms / 1000, up.text())
+    try:
+        load(checks)
+    finally:
+        back = dom0.run("sysqube netvm work sys-firewall && sysqube down "
+                        "fw-load", timeout_s=120)
+        results.check(back.ok, "and work moves back", back.ms / 1000,
+                      back.text())
+
+
+def load(checks):
     results, dom0, net = checks.results, checks.dom0, internet
     lists = {
         "a": [f"accept proto=udp dstports={BOTH}",

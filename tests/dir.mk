@@ -3,7 +3,7 @@
 
 .PHONY: test check check-netns check-asan asan-unit fuzz fuzz-smoke lint build-both \
   deps format format-check
-FUZZ_SECONDS ?= 4
+FUZZ_SECONDS ?= 10
 
 include $(wildcard tests/property/dir.mk tests/usb/dir.mk tests/bench/dir.mk)
 
@@ -46,7 +46,7 @@ asan-unit: # the unit tests with their sanitizers, in a folder of their own
 check-asan: asan-unit ## unit tests with address and undefined-behaviour sanitizers
 	@tests/run --build $(BUILD) asan
 
-fuzz-smoke: fuzzers ## FUZZ_SECONDS (4) for each fuzzer
+fuzz-smoke: fuzzers ## FUZZ_SECONDS (10) for each fuzzer
 	@FUZZ_SECONDS=$(FUZZ_SECONDS) tests/run --build $(BUILD) fuzz
 
 fuzz: fuzzers ## a long run: FUZZ_SECONDS=600

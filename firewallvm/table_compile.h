@@ -33,6 +33,7 @@
 
 /* Where a list sends a packet that it blocks; what it accepts returns. */
 #define FW_CHAIN_BLOCKED "blocked"
+#define FW_CHAIN_REST "rest" /* no rule of the list: its policy blocks */
 /* Chains of the paths: what they allow returns, the rest is dropped. */
 #define FW_CHAIN_INBOUND "inbound"
 #define FW_CHAIN_EDGE "edge"

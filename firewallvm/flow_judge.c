@@ -106,6 +106,16 @@ static bool ends_of_set(const struct flow *f, void *arg)
     return uses_set(s, j->set) && !allows(j, s, f);
 }
 
+/* The address was one of the uplink's until now. */
+static bool ends_of_new(const struct flow *f, void *arg)
+{
+    const struct judge *j = arg;
+    enum fw_path_kind kind =
+        find(j->st, &f->src) ? FW_PATH_EDGE : FW_PATH_INBOUND;
+
+    return ipaddr_eq(&f->packet.dst, j->addr) && !path_ok(j->st, kind, f);
+}
+
 static bool ends_of_gone(const struct flow *f, void *arg)
 {
     const struct judge *j = arg;
@@ -135,6 +145,15 @@ int flow_judge_paths(struct nl *nl, const struct fw_state *st,
     struct judge j = judge_of(st);
 
     return flow_cut(nl, NULL, ends_of_paths, &j, ret_cut);
+}
+
+int flow_judge_new(struct nl *nl, const struct fw_state *st,
+                   const struct ipaddr *addr, unsigned *ret_cut)
+{
+    struct judge j = judge_of(st);
+
+    j.addr = addr;
+    return flow_cut(nl, NULL, ends_of_new, &j, ret_cut);
 }
 
 int flow_judge_gone(struct nl *nl, const struct ipaddr *addr, unsigned *ret_cut)

@@ -19,7 +19,8 @@ bool flow_judge_allows(const struct fw_state *st, const struct fw_source *s,
 
 /** End the flows nothing allows: of all; of one source (with @p s as its
  *  list); those that only paths may allow; of the sources whose list
- *  looks up a set; all from and to an address.
+ *  looks up a set; those to an address that is a source from now on
+ *  and that no path allows; all from and to an address.
  *  @param ret_cut  how many. @return 0; as flow_cut() */
 int flow_judge_all(struct nl *nl, const struct fw_state *st, unsigned *ret_cut);
 int flow_judge_source(struct nl *nl, const struct fw_state *st,
@@ -28,6 +29,8 @@ int flow_judge_paths(struct nl *nl, const struct fw_state *st,
                      unsigned *ret_cut);
 int flow_judge_set(struct nl *nl, const struct fw_state *st, unsigned set,
                    unsigned *ret_cut);
+int flow_judge_new(struct nl *nl, const struct fw_state *st,
+                   const struct ipaddr *addr, unsigned *ret_cut);
 int flow_judge_gone(struct nl *nl, const struct ipaddr *addr,
                     unsigned *ret_cut);
 

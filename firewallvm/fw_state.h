@@ -27,6 +27,7 @@ struct fw_source {
     size_t n;
     struct fw_limits limits;
     uint64_t quota_used; /* bytes, of a table that went */
+    bool placed;         /* the kernel has it, by struct monitor_ops.apply */
     unsigned n_sets;     /* sets the kernel has for it, by compile_source() */
 };
 

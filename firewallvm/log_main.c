@@ -17,6 +17,7 @@
 #include "firewallvm/log_record.h"
 #include "firewallvm/table_compile.h"
 #include "lib/err.h"
+#include "lib/io.h"
 #include "lib/log.h"
 #include "lib/mem.h"
 #include "lib/nl.h"
@@ -28,7 +29,8 @@
 #define LOG_RCVBUF 65536 /* what does not fit is lost, and that is fine */
 #define LOG_NLBUF 4096   /* the kernel's buffer for one datagram */
 #define LOG_TIMEOUT 10   /* hundredths of a second it may wait */
-#define MSG_BYTES 512    /* of one configuration message */
+#define LOG_WAIT_MS 5000
+#define MSG_BYTES 512 /* of one configuration message */
 #define DATAGRAM_BYTES 16384
 
 static struct nlmsghdr *config_msg(uint8_t *buf, struct nl *nl)
@@ -46,7 +48,8 @@ static struct nlmsghdr *config_msg(uint8_t *buf, struct nl *nl)
     return h;
 }
 
-/* Become the one listener of the group. */
+/* Become the one listener of the group.
+ * @return 0; -EPERM another process is it; -errno */
 static int bind_group(struct nl *nl)
 {
     struct nfulnl_msg_config_cmd cmd = {.command = NFULNL_CFG_CMD_BIND};
@@ -67,6 +70,18 @@ static int bind_group(struct nl *nl)
     return nl_talk(nl, buf, h->nlmsg_len, NULL, NULL);
 }
 
+/* The log process of an earlier run may just be ending and holds the group:
+ * later this one has no right to ask again. */
+static int wait_for_group(struct nl *nl)
+{
+    const uint64_t end_ms = io_now_ms() + LOG_WAIT_MS;
+    int r;
+
+    while ((r = bind_group(nl)) == -EPERM && io_now_ms() < end_ms)
+        poll(NULL, 0, 10);
+    return r;
+}
+
 static int set_up(struct nl **ret)
 {
     static const struct sandbox SANDBOX = {
@@ -81,7 +96,7 @@ static int set_up(struct nl **ret)
     int size = LOG_RCVBUF;
 
     if (r == 0)
-        r = bind_group(*ret);
+        r = wait_for_group(*ret);
     if (r < 0) {
         log_err("no log of blocked packets: nflog: %s", err_text(r));
         nl_free(*ret);

@@ -133,7 +133,7 @@ static int start(struct monitor *m)
     name_sets_unsettle(m->st.sets);
     r = m->ops->start(m->arg, &m->st);
     if (r == 0)
-        name_sets_settle(m->st.sets);
+        name_sets_place(m->st.sets);
     return r;
 }
 
@@ -231,12 +231,14 @@ static void keep_list(struct monitor *m, struct fw_source *place)
  * source passes, rather than what an older list allowed. */
 static int block_source(struct monitor *m, const struct fw_source *old, int err)
 {
+    struct fw_source placed;
     int r;
 
     forget_rules(&m->list);
+    placed = m->list;
     m->list.policy = FW_DROP;
     m->list.n_sets = 0;
-    r = m->ops->apply(m->arg, &m->st, &m->list, old);
+    r = m->ops->apply(m->arg, &m->st, &m->list, placed.placed ? &placed : old);
     return r < 0 ? r : answer(m, RECORD_FAILED, &m->list.addr, (uint32_t)-err);
 }
 
@@ -252,6 +254,8 @@ static int commit_running(struct monitor *m)
     if (others + m->list.n <= MONITOR_RULES_MAX)
         r = m->ops->apply(m->arg, &m->st, &m->list, old);
     if (r < 0) {
+        if (m->list.placed)
+            name_sets_settle(m->st.sets);
         name_sets_use(m->st.sets, m->list.v, m->list.n, false);
         r = block_source(m, old, r);
     } else {

@@ -25,6 +25,8 @@ struct monitor_ops {
     /** The whole table anew, and the flows nothing allows are ended. */
     int (*start)(void *arg, struct fw_state *st);
     /** One list anew, and the flows it does not allow are ended.
+     *  @param s    ->placed is set if the kernel has it, also if an error
+     *              is returned as flows were not ended
      *  @param old  the one before, NULL for a new source */
     int (*apply)(void *arg, const struct fw_state *st, struct fw_source *s,
                  const struct fw_source *old);

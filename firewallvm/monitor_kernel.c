@@ -311,9 +311,12 @@ static int kernel_apply(void *arg, const struct fw_state *st,
         return r;
     }
     r = commit(k, b, name);
-    if (r < 0 || !old)
-        return r; /* no flow of a source without a list is tracked */
-    r = flow_judge_source(k->nl, st, s, &cut);
+    if (r < 0)
+        return r;
+    s->placed = true;
+    /* No flow of a source without a list is tracked, but to its address. */
+    r = old ? flow_judge_source(k->nl, st, s, &cut)
+            : flow_judge_new(k->nl, st, &s->addr, &cut);
     return after_cut(name, r, cut);
 }
 

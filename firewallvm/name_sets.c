@@ -195,14 +195,22 @@ unsigned name_sets_needless(const struct name_sets *ns, unsigned after)
     return 0;
 }
 
+void name_sets_place(struct name_sets *ns)
+{
+    unsigned h;
+
+    for (h = 1; h <= ns->top; h++)
+        ns->v[h].placed = ns->v[h].uses > 0;
+}
+
 void name_sets_settle(struct name_sets *ns)
 {
     unsigned h;
 
+    name_sets_place(ns);
     for (h = 1; h <= ns->top; h++) {
         struct set *s = &ns->v[h];
 
-        s->placed = s->uses > 0;
         if (s->placed)
             continue;
         ns->addrs -= s->n;

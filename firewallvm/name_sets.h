@@ -60,7 +60,10 @@ void name_sets_use(struct name_sets *ns, const struct fw_match *v, size_t n,
 unsigned name_sets_missing(const struct name_sets *ns, unsigned after);
 unsigned name_sets_needless(const struct name_sets *ns, unsigned after);
 
-/** The kernel has just those in use; the others are forgotten. */
+/** The kernel has just those in use; the others are kept: a list that will
+ *  use them may be on its way. */
+void name_sets_place(struct name_sets *ns);
+/** As before, and the others are forgotten. */
 void name_sets_settle(struct name_sets *ns);
 /** The kernel has none (the table was made anew). */
 void name_sets_unsettle(struct name_sets *ns);

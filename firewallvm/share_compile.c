@@ -128,7 +128,7 @@ static void put_known(struct nft *b, const struct fw_source *s,
 }
 
 /* ---- elements that every source has ---- */
-static const char *const OF_ALL[] = {FW_MAP_SOURCE, FW_MAP_KNOWN};
+static const char *const OF_ALL[] = {FW_MAP_SOURCE, FW_MAP_QUBE, FW_MAP_KNOWN};
 
 static void put_of_all(struct nft_elems *run, const char *plain,
                        const struct fw_source *s)
@@ -140,6 +140,9 @@ static void put_of_all(struct nft_elems *run, const char *plain,
     if (strcmp(plain, FW_MAP_SOURCE) == 0) {
         e.data = NFT_ELEM_JUMP;
         e.chain = compile_chain_name('q', &s->addr, chain);
+    } else if (strcmp(plain, FW_MAP_QUBE) == 0) {
+        e.data = NFT_ELEM_GOTO;
+        e.chain = FW_CHAIN_TO_QUBE;
     } else {
         e = known_elem(s);
     }

@@ -66,6 +66,7 @@ static const struct {
     bool counted;
 } SHARES[] = {
     {FW_MAP_SOURCE, NFT_F_MAP, false},
+    {FW_MAP_QUBE, NFT_F_MAP, false},
     {FW_MAP_KNOWN, NFT_F_MAP, true},
     {FW_SET_BLOCKED, NFT_F_STATEFUL, true},
     {FW_MAP_SHARE, NFT_F_MAP, false},
@@ -480,8 +481,12 @@ static void forward_new(struct nft *b)
     nft_rule_end(b, r);
     r = nft_rule_begin(b, "forward");
     nft_match_oifname(r, QUBES, false);
-    nft_goto(r, "to_qube");
+    nft_goto(r, FW_CHAIN_TO_QUBE);
     nft_rule_end(b, r);
+    /* A qube whose device is not up yet is one all the same: a flow to its
+     * address that went to the uplink now would be open for its answers. */
+    dispatch(b, "forward", FW_MAP_QUBE, AF_INET, false);
+    dispatch(b, "forward", FW_MAP_QUBE, AF_INET6, false);
     dispatch(b, "forward", FW_MAP_SOURCE, AF_INET, true);
     dispatch(b, "forward", FW_MAP_SOURCE, AF_INET6, true);
     go(b, "forward", "accepted");
@@ -608,7 +613,7 @@ void compile_base(struct nft *b, const struct fw_state *st, bool has_flowtable)
     add_accepted(b);
     add_blocked(b);
     add_to_qube(b, "from_uplink", FW_CHAIN_INBOUND, "known");
-    add_to_qube(b, "to_qube", FW_CHAIN_EDGE, "accepted");
+    add_to_qube(b, FW_CHAIN_TO_QUBE, FW_CHAIN_EDGE, "accepted");
     compile_paths(b, FW_PATH_INBOUND, st->path[FW_PATH_INBOUND],
                   st->n_path[FW_PATH_INBOUND]);
     compile_paths(b, FW_PATH_EDGE, st->path[FW_PATH_EDGE],

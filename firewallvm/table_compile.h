@@ -24,6 +24,7 @@
 /* Maps and sets with an element for each source. Their plain names end with
  * the family: 4 or 6. */
 #define FW_MAP_SOURCE "by_source" /* source -> its list, new flows */
+#define FW_MAP_QUBE "qube"        /* a source as destination -> edges */
 #define FW_MAP_KNOWN "known"      /* qube -> pass or metered, counts */
 #define FW_SET_BLOCKED "blocked"  /* counts what was not let through */
 #define FW_MAP_SHARE "share"      /* source -> its limits on new flows */
@@ -34,6 +35,7 @@
 /* Where a list sends a packet that it blocks; what it accepts returns. */
 #define FW_CHAIN_BLOCKED "blocked"
 #define FW_CHAIN_REST "rest" /* no rule of the list: its policy blocks */
+#define FW_CHAIN_TO_QUBE "to_qube" /* new flows from qube to qube */
 /* Chains of the paths: what they allow returns, the rest is dropped. */
 #define FW_CHAIN_INBOUND "inbound"
 #define FW_CHAIN_EDGE "edge"

@@ -73,6 +73,8 @@ def first_word(result):
 
 
 class Checks:
+    QUBES = QUBES
+
     def __init__(self, lab, results):
         self.net = lab.internet
         self.machine = lab.machine

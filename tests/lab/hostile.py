@@ -43,7 +43,8 @@ def daemon(dom0):
 def trouble_others(checks):
     """What is wrong with the qubes that did nothing wrong; empty: nothing."""
     return {n: q.get("state") + " " + str(q.get("trouble"))
-            for n, q in checks.status().items() if n != "untrusted"
+            for n, q in checks.status().items()
+            if n in checks.QUBES and n != "untrusted"
             and (q.get("state") != "running" or not q.get("connected"))}
 
 

@@ -27,6 +27,7 @@ from lib import ok as report  # noqa: E402
 from qdb_fake import Qdb  # noqa: E402
 
 A4, A6 = "10.137.0.5", "fd09:24ef:4179::a89:5"
+LATER4 = "10.137.0.8"  # behind the uplink until it is a qube's
 B4, B6 = "10.137.0.6", "fd09:24ef:4179::a89:6"
 S4, S6 = "203.0.113.80", "2001:db8:80::80"
 T4 = "203.0.113.81"  # another address of the server
@@ -835,6 +836,27 @@ def check_gone(a):
            "and can come again")
 
 
+def check_not_yet(a):
+    """An address that lies behind the uplink until it is a qube's."""
+    sh(f"ip addr add {LATER4}/32 dev lo")
+    tcp_server(LATER4, 80)
+    udp_server(LATER4, 80)
+    rules(A4, ["action=accept"])
+    a("open", "l", "udp", LATER4, 80)
+    report(a("use", "l") == A4 and a("tcp", LATER4, 80) == A4,
+           "the list decides of an address that is no qube's")
+    rules(LATER4, ["action=drop"])
+    n = counter("to-qube")
+    got = [a("use", "l"), a("tcp", LATER4, 80)]
+    report(all(g.startswith("failed") for g in got) and
+           counter("to-qube") > n,
+           "a source whose device is not there is a qube: flows to it end, "
+           "none begins", str(got))
+    gone(LATER4)
+    report(a("tcp", LATER4, 80) == A4, "until it is gone")
+    sh(f"ip addr del {LATER4}/32 dev lo")
+
+
 def check_big(a):
     for n in (1000, 4000):
         lines = [f"action=drop dst4=198.51.{i >> 8}.{i & 255}/32 proto=tcp "
@@ -963,6 +985,7 @@ def scene(work):
     check_exthdr(a)
     check_dns(a)
     check_gone(a)
+    check_not_yet(a)
     check_big(a)
     check_swap(a)
     report(d.alive(), "one process all the way")

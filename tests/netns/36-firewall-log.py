@@ -191,6 +191,26 @@ def check_killed(work, d, a):
     a("udp", S4, 7003)
     told(A4, S4, "udp", "7003", "rule:0000", "a new one tells again")
     report(int(ring()[-1][0]) > last, "and counts on", f"{last} {ring()[-1]}")
+    return d
+
+
+def check_slow_end(work, d, a):
+    """An old log process that has not ended yet holds nflog's group."""
+    old = log_process(d)
+    os.kill(old, signal.SIGSTOP)
+    os.kill(d.p.pid, signal.SIGKILL)
+    d.p.wait(10)
+    d = fw30.start(work)
+    os.kill(old, signal.SIGCONT)
+    until(lambda: not os.path.exists(f"/proc/{old}"))
+
+    def told_anew():
+        a("udp", S4, 7004)
+        return any("7004" in e for e in ring())
+
+    report(until(told_anew), "a new one waits until an old one has ended",
+           str(ring()[-1]))
+    return d
 
 
 def scene(work):
@@ -214,7 +234,8 @@ def scene(work):
     check_ring(a)
     check_counts(a)
     report(d.alive(), "one process all the way")
-    check_killed(work, d, a)
+    d = check_killed(work, d, a)
+    check_slow_end(work, d, a)
 
 
 def main():

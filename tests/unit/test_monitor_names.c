@@ -29,6 +29,8 @@ static struct ipaddr ip(const char *text)
 struct fake {
     char log[2048];
     bool fail_apply;
+    bool fail_cut; /* the list is in place, its flows did not end */
+    unsigned old_sets;
     uint64_t now_ms;
     struct record last; /* answer */
 };
@@ -67,6 +69,13 @@ static int fake_apply(void *arg, const struct fw_state *st, struct fw_source *s,
 
     note(f, old ? "change" : "new", (unsigned)s->n);
     note_sets(f, st->sets);
+    f->old_sets = old ? old->n_sets : 0;
+    s->n_sets = (unsigned)s->n;
+    if (f->fail_cut) {
+        f->fail_cut = false;
+        s->placed = true;
+        return -EBUSY;
+    }
     if (!f->fail_apply)
         return 0;
     f->fail_apply = false;
@@ -342,6 +351,47 @@ static void test_refused(void **state)
     assert_int_equal(rule(TWO, 0), -EPROTO);
 }
 
+/* The list is in place but its flows did not end: what shuts the source
+ * knows what the kernel has now, not what it had before. */
+static void test_not_cut(void **state)
+{
+    (void)state;
+    run();
+    assert_int_equal(set(ONE, "192.0.2.1"), 1);
+    assert_int_equal(list(A4, ONE, 0), 1);
+    log_of();
+    assert_int_equal(set(TWO, "192.0.2.1"), 1);
+    fake.fail_cut = true;
+    assert_int_equal(list(A4, ONE, TWO), 1);
+    assert_int_equal(fake.last.type, RECORD_FAILED);
+    assert_string_equal(log_of(), "change 2;+set 17;of 1;"
+                                  "change 0;-set 13;-set 17;");
+    assert_int_equal(fake.old_sets, 2);
+    fake.fail_cut = true;
+    assert_int_equal(list(B4, 0, 0), 1);
+    assert_int_equal(fake.last.type, RECORD_FAILED);
+    assert_string_equal(log_of(), "new 0;change 0;");
+}
+
+/* Somebody changes the table while a list is on its way: its sets, told
+ * before it, are not forgotten with that. */
+static void test_repair(void **state)
+{
+    (void)state;
+    run();
+    assert_int_equal(set(SHUT, "192.0.2.1"), 1);
+    assert_int_equal(begin(A4, 1), 0);
+    assert_int_equal(monitor_repair(m), 0);
+    assert_string_equal(log_of(), "start 0;");
+    assert_int_equal(rule(SHUT, 0), 0);
+    assert_int_equal(monitor_repair(m), 0);
+    log_of();
+    assert_int_equal(ask(RECORD_COMMIT, 0), 1);
+    assert_string_equal(log_of(), "new 1;+set 18;of 1;");
+    assert_int_equal(monitor_repair(m), 0);
+    assert_string_equal(log_of(), "start 1;+set 18;of 1;");
+}
+
 static int watch(const char *client, bool on)
 {
     return take(
@@ -477,8 +527,8 @@ int main(void)
 {
 #define T(f) cmocka_unit_test_setup_teardown(f, set_up, tear_down)
     const struct CMUnitTest tests[] = {
-        T(test_records), T(test_life),  T(test_start),
-        T(test_refused), T(test_wrong), T(test_watch),
+        T(test_records), T(test_life),   T(test_start), T(test_refused),
+        T(test_not_cut), T(test_repair), T(test_wrong), T(test_watch),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -1,11 +1,13 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /* usbvm/link: the pool's bounds, and ends of a PDU stream over a socketpair:
  * whole PDUs however they are cut, a pause, gathered sending to a slow
- * reader, and how an end ends. */
+ * reader, and how an end ends. And an end of input records whose peer does
+ * not read for a while. */
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
 #include <stdint.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/socket.h>
@@ -15,8 +17,10 @@
 #include "lib/err.h"
 #include "lib/io.h"
 #include "lib/mem.h"
+#include "usbvm/link/input_end.h"
 #include "usbvm/link/usb_end.h"
 #include "usbvm/link/usb_pool.h"
+#include "vchan/vchan.h"
 
 static void test_pool(void **state)
 {
@@ -312,6 +316,74 @@ static void test_send(void **state)
     assert_int_equal(usb_end_queued(f->end), 0);
 }
 
+/* Records to a peer that stops reading: its owner stops at the end of the
+ * room, never having been refused, and is told when it may go on. */
+struct slow {
+    struct loop *loop;
+    bool waits;
+};
+
+static void on_room(void *arg)
+{
+    struct slow *s = arg;
+
+    if (s->waits)
+        loop_stop(s->loop, 1);
+}
+
+static void on_late(void *arg)
+{
+    loop_stop(((struct slow *)arg)->loop, 9);
+}
+
+static void slow_closed(int err, void *arg)
+{
+    (void)err;
+    loop_stop(((struct slow *)arg)->loop, 3);
+}
+
+static void test_slow_reader(void **state)
+{
+    static const struct input_end_ops input_ops = {.room = on_room,
+                                                   .closed = slow_closed};
+    const struct usb_input rec = {2, 0, 1};
+    char dir[] = "/tmp/test-input-XXXXXX", path[64];
+    struct vchan_addr addr = {.body = VCHAN_UNIX, .peer = 7, .port = 11};
+    struct vchan *server = NULL, *client = NULL;
+    struct loop_timer *late = NULL;
+    struct input_end *end = NULL;
+    struct slow s = {.waits = false};
+    size_t sent = 0, got = 0;
+    uint8_t buf[4096];
+    ssize_t n;
+
+    (void)state;
+    assert_non_null(mkdtemp(dir));
+    addr.dir = dir;
+    assert_int_equal(vchan_server_new(&addr, 4096, &server), 0);
+    addr.peer = 0;
+    assert_int_equal(vchan_client_new(&addr, &client), 0);
+    assert_int_equal(vchan_ready(server), 0);
+    assert_int_equal(loop_new(&s.loop), 0);
+    assert_int_equal(loop_timer_new(s.loop, on_late, &s, &late), 0);
+    assert_int_equal(loop_timer_start(late, 20000), 0);
+    assert_int_equal(input_end_new(s.loop, server, &input_ops, &s, &end), 0);
+    for (; input_end_room(end) > 0; sent++)
+        assert_int_equal(input_end_push(end, &rec, 1), 0);
+    s.waits = true;
+    while ((n = vchan_read(client, buf, sizeof(buf))) > 0)
+        got += (size_t)n;
+    assert_int_equal(loop_run(s.loop), 1);
+    assert_int_equal(input_end_room(end), INPUT_END_RECORDS);
+    while ((n = vchan_read(client, buf, sizeof(buf))) > 0)
+        got += (size_t)n;
+    assert_int_equal(got, sent * USB_INPUT_BYTES); /* none was lost */
+    vchan_free(client);
+    snprintf(path, sizeof(path), "%s/0.11.sock", dir);
+    unlink(path);
+    rmdir(dir);
+}
+
 int main(void)
 {
 #define T(f) cmocka_unit_test_setup_teardown(f, setup, teardown)
@@ -323,6 +395,7 @@ int main(void)
         T(test_gone_in_pause),
         T(test_refused),
         T(test_send),
+        cmocka_unit_test(test_slow_reader),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -72,19 +72,34 @@ def kernel_folder():
     return run(fetch).strip().splitlines()[-1]
 
 
-def add_modules(kernel, root):
-    """The modules that the scenes need, with what they depend on."""
+def add_modules(kernel, root, modules):
+    """These modules, with what they depend on."""
     release = os.listdir(kernel + "/lib/modules")[0]
     if not os.path.exists(f"{kernel}/lib/modules/{release}/modules.dep"):
         run("depmod", "-b", kernel, release)
     want = run("modprobe", "-d", kernel, "-S", release, "-a",
-               "--show-depends", *MODULES)
+               "--show-depends", *modules)
     for path in set(re.findall(r"^insmod (\S+)", want, re.M)):
         copy(path, root, path[len(kernel):].replace("//", "/"))
     for name in ("modules.order", "modules.builtin"):
         copy(f"{kernel}/lib/modules/{release}/{name}", root,
              f"/lib/modules/{release}/{name}")
     run("depmod", "-b", root, release)
+
+
+def kernel_image(kernel):
+    return glob.glob(kernel + "/boot/vmlinuz-*")[0]
+
+
+def pack(root, initrd):
+    """Write the folder root as an initramfs."""
+    with open(initrd, "wb") as out:
+        find = subprocess.Popen(["find", ".", "-print0"], cwd=root,
+                                stdout=subprocess.PIPE)
+        subprocess.run(["cpio", "-0", "-o", "-H", "newc", "-R", "0:0",
+                        "--quiet"], cwd=root, stdin=find.stdout, stdout=out,
+                       check=True)
+        find.wait()
 
 
 def make(build, programs, script):
@@ -97,7 +112,7 @@ def make(build, programs, script):
     for name in ("bin", "sbin", "proc", "sys", "dev", "tmp", "run/vchan",
                  "var/empty", "etc", "usr/bin"):
         os.makedirs(os.path.join(root, name), exist_ok=True)
-    add_modules(kernel, root)
+    add_modules(kernel, root, MODULES)
     copy("/bin/busybox", root, "/bin/busybox")
     for name in programs:
         source = os.path.join(build, name)
@@ -112,14 +127,8 @@ def make(build, programs, script):
     with open(root + "/script", "w", encoding="ascii") as file:
         file.write(script)
     initrd = os.path.join(folder, "initrd")
-    with open(initrd, "wb") as out:
-        find = subprocess.Popen(["find", ".", "-print0"], cwd=root,
-                                stdout=subprocess.PIPE)
-        subprocess.run(["cpio", "-0", "-o", "-H", "newc", "-R", "0:0",
-                        "--quiet"], cwd=root, stdin=find.stdout, stdout=out,
-                       check=True)
-        find.wait()
-    return glob.glob(kernel + "/boot/vmlinuz-*")[0], initrd
+    pack(root, initrd)
+    return kernel_image(kernel), initrd
 
 
 def boot(kernel, initrd, limit_s, on_line, devices=DEVICES, more=()):

@@ -542,12 +542,15 @@ int export_conn_new(struct loop *loop, const struct export_conn_config *config,
     return 0;
 }
 
-void export_conn_tick(struct export_conn *c)
+bool export_conn_tick(struct export_conn *c)
 {
+    bool waits = false;
+
     usb_pool_trim(c->pool);
     for (int i = 0; i < USB_CHANNELS; i++) {
         struct chan *ch = &c->chan[i];
         bool moves = c->completions != c->seen_completions;
+        waits |= ch->waits;
         if (!ch->waits || moves || usb_end_queued(ch->end) > 0) {
             ch->stuck_ticks = 0;
             continue;
@@ -560,6 +563,7 @@ void export_conn_tick(struct export_conn *c)
         usb_end_resume(ch->end);
     }
     c->seen_completions = c->completions;
+    return waits;
 }
 
 void export_conn_stat(struct export_conn *c, struct usb_export_rec *rec)

@@ -6,6 +6,7 @@
 #ifndef SQ_USBVM_BACKEND_EXPORT_CONN_H
 #define SQ_USBVM_BACKEND_EXPORT_CONN_H
 
+#include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
 
@@ -47,8 +48,9 @@ int export_conn_new(struct loop *loop, const struct export_conn_config *config,
                     void *arg, struct export_conn **ret);
 
 /** About once a second: gives back memory, lets in
- *  what waits behind requests that do not move. */
-void export_conn_tick(struct export_conn *c);
+ *  what waits behind requests that do not move.
+ *  @return something waits: another tick is wanted, whatever else happens */
+bool export_conn_tick(struct export_conn *c);
 
 /** Fill the figures of a statistics record since the last call (latency) and
  *  since the start (all others). */

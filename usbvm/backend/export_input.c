@@ -13,6 +13,7 @@
 #include "usbvm/protocol/usb_input.h"
 
 #define SOURCES_MAX 8
+_Static_assert(SOURCES_MAX <= INPUT_END_RECORDS / USB_INPUT_GROUP, "room");
 #define REPORT_MAX 64
 #define ERRORS_MAX 10 /* one after the other */
 #define TO_INTERFACE (USB_DIR_OUT | USB_TYPE_CLASS | USB_RECIP_INTERFACE)
@@ -145,6 +146,8 @@ static int32_t found_kinds(const struct export_input *c)
 
 /* ---- reports ---- */
 
+/* Each source may have a report on its way: there is room for all of them, as
+ * a lost one could be a key that is never released. */
 static void start(struct source *s)
 {
     const struct usb_act act = {
@@ -154,7 +157,7 @@ static void start(struct source *s)
         .length = s->packet,
     };
 
-    s->waits = input_end_room(s->c->end) < USB_INPUT_GROUP;
+    s->waits = input_end_room(s->c->end) < USB_INPUT_GROUP * s->c->n;
     if (s->waits || s->running || s->c->ended)
         return;
     int r = export_dev_submit(s->c->conf.dev, &act, s->buf.data, NULL, &s->in);

@@ -239,7 +239,22 @@ static int on_hub(uint32_t job, const struct usb_seen *dev, void *arg)
     return start(b, job, &dev->port, NULL, -1, args);
 }
 
-/* usb-export cannot take its channels back: it has no xenstore any more. */
+/* Does a usb-export have this one's channels? */
+static bool channels_used(const struct broker *b, const struct usb_grant *grant)
+{
+    const struct job *j;
+
+    LIST_FOREACH(j, &b->jobs, next)
+    {
+        if (!j->probe && j->grant.client == grant->client &&
+            j->grant.vport == grant->vport)
+            return true;
+    }
+    return false;
+}
+
+/* usb-export cannot take its channels back: it has no xenstore any more. The
+ * keys go by name: those of one that was started since stay. */
 static void forget_channels(const struct broker *b,
                             const struct usb_grant *grant)
 {
@@ -359,7 +374,7 @@ static void on_child(int signo, void *arg)
                 /* its last words */
             }
             LIST_REMOVE(j, next);
-            if (!j->probe)
+            if (!j->probe && !channels_used(b, &j->grant))
                 forget_channels(b, &j->grant);
             uint32_t number = j->number;
             job_free(j);

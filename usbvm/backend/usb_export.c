@@ -104,21 +104,22 @@ static void tick_start(struct usb_export *u)
     u->ticking = loop_timer_start(u->tick, TICK_MS) == 0;
 }
 
-/* Once a second, until nothing has changed since the last one. */
+/* Once a second, until nothing has changed since the last one and nothing
+ * waits. */
 static void on_tick(void *arg)
 {
     struct usb_export *u = arg;
     struct usb_export_rec before = u->rec;
+    bool waits = u->conn && export_conn_tick(u->conn);
 
     u->ticking = false;
-    if (u->conn)
-        export_conn_tick(u->conn);
     fill_stat(u);
     before.kind = u->rec.kind;
-    if (memcmp(&before, &u->rec, sizeof(before)) == 0)
-        return;
-    report(u, EXPORT_STAT);
-    tick_start(u);
+    bool news = memcmp(&before, &u->rec, sizeof(before)) != 0;
+    if (news)
+        report(u, EXPORT_STAT);
+    if (news || waits)
+        tick_start(u);
 }
 
 static void on_active(void *arg)

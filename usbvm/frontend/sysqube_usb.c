@@ -36,6 +36,7 @@ struct device {
     char value[USB_GRANT_TEXT_MAX];
     bool wanted; /* seen in the present reading of the keys */
     int fd;      /* -1 when its usb-import has ended */
+    pid_t pid;   /* of it; 0: none that is to be ended */
     struct loop_io *io;
 };
 
@@ -60,9 +61,13 @@ static void set_status(struct sysqube_usb *u, const char *name,
 }
 
 /* Its usb-import notices that the socketpair closes, ends, and the kernel
- * detaches the device. */
+ * detaches the device. One that still waits for its channels notices nothing
+ * yet, but has no user of its own yet either: the signal is for it. */
 static void stop(struct device *d)
 {
+    if (d->pid > 0)
+        (void)kill(d->pid, SIGTERM);
+    d->pid = 0;
     loop_io_free(d->io);
     d->io = NULL;
     if (d->fd >= 0)
@@ -112,14 +117,13 @@ static int start(struct device *d)
     char attach[] = "--attach", dir[] = "--vchan-dir", name[] = "usb-import";
     char path[256] = "";
     char *argv[] = {name, attach, d->value, NULL, NULL, NULL};
-    pid_t pid;
 
     if (d->u->vchan_dir) {
         snprintf(path, sizeof(path), "%s", d->u->vchan_dir);
         argv[3] = dir;
         argv[4] = path;
     }
-    int r = privsep_spawn(d->u->import_path, argv, &d->fd, &pid);
+    int r = privsep_spawn(d->u->import_path, argv, &d->fd, &d->pid);
     if (r < 0) {
         d->fd = -1;
         return r;
@@ -225,11 +229,15 @@ static void on_qdb(int fd, unsigned events, void *arg)
 
 static void on_child(int signo, void *arg)
 {
+    struct sysqube_usb *u = arg;
+    pid_t pid;
+
     (void)signo;
-    (void)arg;
-    while (waitpid(-1, NULL, WNOHANG) > 0) {
-        /* what it had to say came over its socketpair */
-    }
+    /* What it had to say came over its socketpair. */
+    while ((pid = waitpid(-1, NULL, WNOHANG)) > 0)
+        for (size_t i = 0; i < DEVICES_MAX; i++)
+            if (u->devices[i].pid == pid)
+                u->devices[i].pid = 0;
 }
 
 static void on_term(int signo, void *arg)

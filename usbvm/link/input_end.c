@@ -19,8 +19,7 @@ struct input_end {
     struct loop_io *io;
     int io_fd;
     struct loop_timer *again;
-    bool met;  /* connected() was called */
-    bool full; /* somebody waits for room */
+    bool met; /* connected() was called */
     int err;
     bool told;
     size_t in_len, out_len;
@@ -67,10 +66,8 @@ static void flush(struct input_end *e)
         e->out_len -= (size_t)n;
         memmove(e->out, e->out + n, e->out_len);
     }
-    if (e->full && e->out_len == 0 && e->ops->room) {
-        e->full = false;
+    if (e->out_len == 0 && e->ops->room)
         e->ops->room(e->arg);
-    }
     watch(e);
 }
 
@@ -182,10 +179,8 @@ size_t input_end_room(const struct input_end *e)
 
 int input_end_push(struct input_end *e, const struct usb_input *rec, size_t n)
 {
-    if (n > input_end_room(e)) {
-        e->full = true;
+    if (n > input_end_room(e))
         return -ENOBUFS;
-    }
     for (size_t i = 0; i < n; i++) {
         usb_input_encode(&rec[i], e->out + e->out_len);
         e->out_len += USB_INPUT_BYTES;

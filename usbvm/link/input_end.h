@@ -20,8 +20,8 @@ struct input_end_ops {
     int (*record)(const struct usb_input *untrusted, void *arg);
     /** The peer of the vchan has come; may be NULL. */
     void (*connected)(void *arg);
-    /** There is room again after input_end_push() said -ENOBUFS, or after
-     *  input_end_room() was too small; may be NULL. */
+    /** All was sent: who waits for room may go on. Comes often, also from
+     *  within input_end_push(), and must not push; may be NULL. */
     void (*room)(void *arg);
     /** It is over; called once, from the loop. */
     void (*closed)(int err, void *arg);

@@ -370,6 +370,20 @@ static size_t usable(const struct fw_source *s)
     return i;
 }
 
+/* The mark of every policy is the same: a chain of the table sets it. */
+static void add_policy(struct list *l)
+{
+    struct nft_rule *r = nft_rule_begin(l->b, l->chain);
+
+    nft_counter(r);
+    if (l->s->policy == FW_ACCEPT)
+        nft_return(r);
+    else
+        nft_goto(r, FW_CHAIN_REST);
+    nft_rule_comment(r, FW_COMMENT_POLICY);
+    nft_rule_end(l->b, r);
+}
+
 static int fill_chain(struct list *l)
 {
     const struct fw_source *s = l->s;
@@ -386,8 +400,7 @@ static int fill_chain(struct list *l)
         decide(l, nft_rule_begin(l->b, l->chain), FW_DROP,
                FW_MARK_NAME + s->number[n], "name");
     else
-        decide(l, nft_rule_begin(l->b, l->chain), s->policy, FW_MARK_POLICY,
-               FW_COMMENT_POLICY);
+        add_policy(l);
     return r;
 }
 

@@ -52,13 +52,13 @@ static enum fw_shape shape_of(const struct fw_match *m, uint8_t l4proto)
     return l4proto ? FW_SHAPE_BOX : FW_SHAPE_NET;
 }
 
-struct entries {
+/* Rules of one verdict: their order means nothing. */
+struct run {
     struct fw_entry *v; /* two for each rule at most */
     size_t n;
-    size_t min; /* of one shape for a set */
 };
 
-static void expand(struct entries *to, uint8_t family, const struct fw_match *m,
+static void expand(struct run *to, uint8_t family, const struct fw_match *m,
                    size_t rule)
 {
     bool both = m->proto == FW_PROTO_ANY && (m->dns || m->has_ports);
@@ -81,30 +81,54 @@ static void expand(struct entries *to, uint8_t family, const struct fw_match *m,
         };
 }
 
-/* ---- boxes: the kernel's concatenated intervals must not overlap ---- */
+/* ---- what a rule may be about at most ---- */
+#define BIT_TCP 1u
+#define BIT_UDP 2u
+#define BIT_ICMP 4u
+#define BIT_OTHER 8u
+
 struct box {
     struct ipaddr from, to;
-    uint16_t first, last;
-    uint8_t l4proto;
+    uint16_t first, last; /* ports */
+    uint8_t protos;       /* bits */
 };
 
-static struct box box_of(const struct fw_match *v, const struct fw_entry *e)
+static uint8_t protos_of(const struct fw_match *m)
 {
-    struct box b = {.l4proto = e->l4proto};
+    switch (m->proto) {
+    case FW_PROTO_TCP:
+        return BIT_TCP;
+    case FW_PROTO_UDP:
+        return BIT_UDP;
+    case FW_PROTO_ICMP:
+        return BIT_ICMP;
+    case FW_PROTO_ANY:
+        break;
+    }
+    return m->dns || m->has_ports ? BIT_TCP | BIT_UDP
+                                  : BIT_TCP | BIT_UDP | BIT_ICMP | BIT_OTHER;
+}
 
-    ipnet_range(&v[e->rule].dst, &b.from, &b.to);
-    fw_match_ports(&v[e->rule], &b.first, &b.last);
+/* A name or the resolvers may be any host. */
+static struct box box_of(uint8_t family, const struct fw_match *m)
+{
+    const struct ipnet any = {.addr = {.family = family}};
+    struct box b = {.protos = protos_of(m)};
+
+    ipnet_range(m->dst_kind == FW_DST_NET ? &m->dst : &any, &b.from, &b.to);
+    fw_match_ports(m, &b.first, &b.last);
     return b;
 }
 
 static bool overlap(const struct box *a, const struct box *b)
 {
-    return a->l4proto == b->l4proto && a->first <= b->last &&
+    return (a->protos & b->protos) != 0 && a->first <= b->last &&
            b->first <= a->last && ipaddr_cmp(&a->from, &b->to) <= 0 &&
            ipaddr_cmp(&b->from, &a->to) <= 0;
 }
 
-/* Of boxes that overlap the first stays one, the others become rules. */
+/* The kernel's concatenated intervals must not overlap: of boxes that do, the
+ * first stays one, the others become rules. */
 static int part_boxes(const struct fw_match *v, struct fw_entry *e, size_t n)
 {
     struct box *seen = calloc(n, sizeof(*seen));
@@ -115,7 +139,8 @@ static int part_boxes(const struct fw_match *v, struct fw_entry *e, size_t n)
     for (i = 0; i < n; i++) {
         if (e[i].shape != FW_SHAPE_BOX)
             continue;
-        seen[n_seen] = box_of(v, &e[i]);
+        seen[n_seen] = box_of(v[e[i].rule].dst.addr.family, &v[e[i].rule]);
+        seen[n_seen].protos = e[i].l4proto == IPPROTO_TCP ? BIT_TCP : BIT_UDP;
         for (k = 0; k < n_seen; k++)
             if (overlap(&seen[k], &seen[n_seen]))
                 break;
@@ -157,70 +182,121 @@ static int settle_shapes(const struct fw_match *v, struct fw_entry *e, size_t n,
     return r;
 }
 
+/* ---- the plan under construction ---- */
+struct planner {
+    struct fw_plan plan;
+    size_t at; /* entries of the plan so far */
+    const struct fw_match *v;
+    struct box *reach; /* of each rule */
+    uint8_t family;
+    size_t min; /* of one shape for a set */
+    struct run before, last;
+};
+
 /* The run's entries, group by group, behind those of the plan so far. */
-static int add_run(struct fw_plan *p, size_t *at, const struct fw_match *v,
-                   struct entries *run)
+static int add_run(struct planner *p, struct run *run)
 {
     size_t count[FW_SHAPES], shape, i;
-    int r = settle_shapes(v, run->v, run->n, run->min, count);
+    int r = settle_shapes(p->v, run->v, run->n, p->min, count);
 
     for (shape = 0; shape < FW_SHAPES && r == 0; shape++) {
         if (count[shape] == 0)
             continue;
-        p->groups[p->n_groups++] = (struct fw_group){
+        p->plan.groups[p->plan.n_groups++] = (struct fw_group){
             .shape = (enum fw_shape)shape,
-            .action = v[run->v[0].rule].action,
-            .first = *at,
+            .action = p->v[run->v[0].rule].action,
+            .first = p->at,
             .n = count[shape],
         };
-        p->n_sets += shape != FW_SHAPE_RULE;
+        p->plan.n_sets += shape != FW_SHAPE_RULE;
         for (i = 0; i < run->n; i++)
             if (run->v[i].shape == shape)
-                p->entries[(*at)++] = run->v[i];
+                p->plan.entries[p->at++] = run->v[i];
     }
     run->n = 0;
     return r;
 }
 
-static int fill(struct fw_plan *p, struct entries *run, uint8_t family,
-                const struct fw_match *v, size_t n)
+static bool fits(const struct planner *p, const struct run *run, size_t rule)
 {
-    size_t i, at = 0;
+    return run->n > 0 && p->v[run->v[0].rule].action == p->v[rule].action;
+}
+
+/* May a packet match both this rule and one of the run? */
+static bool touches(const struct planner *p, const struct run *run, size_t rule)
+{
+    size_t i;
+
+    for (i = 0; i < run->n; i++)
+        if (overlap(&p->reach[run->v[i].rule], &p->reach[rule]))
+            return true;
+    return false;
+}
+
+/* To the last run; or, before rules of the other verdict that it has no
+ * packet in common with, to the run before; or to a new one. */
+static int add_rule(struct planner *p, size_t rule)
+{
+    struct run *to = &p->last, spare;
+    int r = 0;
+
+    if (p->last.n > 0 && !fits(p, &p->last, rule)) {
+        if (fits(p, &p->before, rule) && !touches(p, &p->last, rule)) {
+            to = &p->before;
+        } else {
+            r = p->before.n > 0 ? add_run(p, &p->before) : 0;
+            spare = p->before;
+            p->before = p->last;
+            p->last = spare;
+        }
+    }
+    expand(to, p->family, &p->v[rule], rule);
+    return r;
+}
+
+static int fill(struct planner *p, size_t n)
+{
+    size_t i;
     int r = 0;
 
     for (i = 0; i < n && r == 0; i++) {
-        if (v[i].dst_kind == FW_DST_NAME && v[i].name_set == 0)
+        if (p->v[i].dst_kind == FW_DST_NAME && p->v[i].name_set == 0)
             continue;
-        if (run->n > 0 && v[run->v[0].rule].action != v[i].action)
-            r = add_run(p, &at, v, run);
-        expand(run, family, &v[i], i);
+        p->reach[i] = box_of(p->family, &p->v[i]);
+        r = add_rule(p, i);
     }
-    if (r == 0 && run->n > 0)
-        r = add_run(p, &at, v, run);
+    if (r == 0 && p->before.n > 0)
+        r = add_run(p, &p->before);
+    if (r == 0 && p->last.n > 0)
+        r = add_run(p, &p->last);
     return r;
 }
 
 int fw_plan_make(uint8_t family, const struct fw_match *v, size_t n,
                  struct fw_plan *ret)
 {
-    struct fw_plan p = {0};
-    struct entries run = {.min =
-                              n > FW_LIST_LONG ? FW_SET_MIN_LONG : FW_SET_MIN};
+    struct planner p = {.v = v, .family = family};
     int r = 0;
 
+    p.min = n > FW_LIST_LONG ? FW_SET_MIN_LONG : FW_SET_MIN;
     /* Every group has an entry of its own, every rule two entries at most. */
-    p.entries = calloc(2 * n + 1, sizeof(*p.entries));
-    p.groups = calloc(2 * n + 1, sizeof(*p.groups));
-    run.v = calloc(2 * n + 1, sizeof(*run.v));
-    if (!p.entries || !p.groups || !run.v)
+    p.plan.entries = calloc(2 * n + 1, sizeof(*p.plan.entries));
+    p.plan.groups = calloc(2 * n + 1, sizeof(*p.plan.groups));
+    p.before.v = calloc(2 * n + 1, sizeof(*p.before.v));
+    p.last.v = calloc(2 * n + 1, sizeof(*p.last.v));
+    p.reach = calloc(n + 1, sizeof(*p.reach));
+    if (!p.plan.entries || !p.plan.groups || !p.before.v || !p.last.v ||
+        !p.reach)
         r = -ENOMEM;
     if (r == 0)
-        r = fill(&p, &run, family, v, n);
-    free(run.v);
+        r = fill(&p, n);
+    free(p.before.v);
+    free(p.last.v);
+    free(p.reach);
     if (r < 0)
-        fw_plan_free(&p);
+        fw_plan_free(&p.plan);
     else
-        *ret = p;
+        *ret = p.plan;
     return r;
 }
 

@@ -3,7 +3,8 @@
  * and within a run the rules of one shape, which one lookup can stand for.
  * pure. Fed by rules the monitor has checked. Source: spec/measurements.md,
  * Structure for O(1) dispatch. Decides nothing about meaning: rules of one
- * verdict may be asked in any order, runs keep theirs. */
+ * verdict may be asked in any order, rules of different ones that a packet can
+ * match both keep theirs. */
 #ifndef SQ_FIREWALLVM_RULE_GROUP_H
 #define SQ_FIREWALLVM_RULE_GROUP_H
 

@@ -198,6 +198,11 @@ static void add_blocked(struct nft *b)
     r = nft_rule_begin(b, FW_CHAIN_BLOCKED);
     nft_reject_admin(r);
     nft_rule_end(b, r);
+    nft_chain_add(b, FW_CHAIN_REST);
+    r = nft_rule_begin(b, FW_CHAIN_REST);
+    nft_set_mark(r, FW_MARK_POLICY);
+    nft_goto(r, FW_CHAIN_BLOCKED);
+    nft_rule_end(b, r);
 }
 
 /* ---- known flows ---- */

@@ -34,6 +34,7 @@
 
 /* Where a list sends a packet that it blocks; what it accepts returns. */
 #define FW_CHAIN_BLOCKED "blocked"
+#define FW_CHAIN_REST "rest" /* no rule of the list: its policy blocks */
 #define FW_CHAIN_TO_QUBE "to_qube" /* new flows from qube to qube */
 /* Chains of the paths: what they allow returns, the rest is dropped. */
 #define FW_CHAIN_INBOUND "inbound"

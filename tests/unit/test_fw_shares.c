@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /* Tests of firewallvm/limits.c, path.c and rule_interval.c: text of dom0's
- * keys to values and what they mean; overlapping networks and ports. */
+ * keys to values and what they mean; overlapping networks and ports; plans of
+ * lists. */
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
@@ -13,9 +14,11 @@
 
 #include "firewallvm/limits.h"
 #include "firewallvm/path.h"
+#include "firewallvm/rule_group.h"
 #include "firewallvm/rule_interval.h"
 #include "lib/err.h"
 #include "lib/mem.h"
+#include "rules/rule_eval.h"
 
 /* ---- limits ---- */
 static const struct {
@@ -266,13 +269,102 @@ static void test_intervals(void **state)
     }
 }
 
+/* ---- plans: the first rule of the plan has the list's verdict ---- */
+#define PLANNED 12
+
+static void make_list(struct fw_match *v)
+{
+    static const uint8_t prefixes[] = {29, 30, 32, 32};
+    size_t i;
+
+    memset(v, 0, PLANNED * sizeof(*v));
+    for (i = 0; i < PLANNED; i++) {
+        v[i].action = rnd(2) ? FW_ACCEPT : FW_DROP;
+        v[i].proto = (enum fw_proto)rnd(4);
+        if (rnd(8) > 0) {
+            v[i].dst_kind = FW_DST_NET;
+            v[i].dst =
+                (struct ipnet){{AF_INET, {203, 0, 113, 0}}, prefixes[rnd(4)]};
+            v[i].dst.addr.b[3] = (uint8_t)rnd(8);
+        }
+        v[i].has_ports = v[i].proto != FW_PROTO_ICMP && rnd(4) > 0;
+        v[i].port_first = (uint16_t)rnd(8);
+        v[i].port_last = (uint16_t)(v[i].port_first + rnd(3));
+    }
+}
+
+static const struct fw_dns NO_DNS = {.n = 0};
+
+/* @return the verdict; 0: no rule is about the packet */
+static int planned(const struct fw_match *v, const struct fw_plan *plan,
+                   const struct fw_packet *p)
+{
+    size_t i, k;
+
+    for (i = 0; i < plan->n_groups; i++)
+        for (k = 0; k < plan->groups[i].n; k++) {
+            const struct fw_entry *e =
+                &plan->entries[plan->groups[i].first + k];
+
+            if ((e->l4proto == 0 || e->l4proto == p->l4proto) &&
+                rule_matches(&v[e->rule], &NO_DNS, p))
+                return (int)v[e->rule].action;
+        }
+    return 0;
+}
+
+static int listed(const struct fw_match *v, const struct fw_packet *p)
+{
+    size_t i;
+    enum fw_action a = rule_eval(v, PLANNED, FW_DROP, &NO_DNS, p, &i);
+
+    return i < PLANNED ? (int)a : 0;
+}
+
+static void check_plan(const struct fw_match *v, const struct fw_plan *plan)
+{
+    static const uint8_t protos[] = {IPPROTO_TCP, IPPROTO_UDP, IPPROTO_ICMP,
+                                     IPPROTO_SCTP};
+    struct fw_packet p = {.dst = {AF_INET, {203, 0, 113, 0}}};
+    unsigned host, port;
+    size_t i;
+
+    for (i = 0; i < ARRAY_LEN(protos); i++)
+        for (host = 0; host < 8; host++)
+            for (port = 0; port < 10; port++) {
+                p.l4proto = protos[i];
+                p.dst.b[3] = (uint8_t)host;
+                p.dport = (uint16_t)port;
+                assert_int_equal(planned(v, plan, &p), listed(v, &p));
+            }
+}
+
+static void test_plans(void **state)
+{
+    struct fw_match v[PLANNED];
+    struct fw_plan plan;
+    size_t changes, fewer = 0;
+    int i, k;
+
+    (void)state;
+    for (i = 0; i < 500; i++) {
+        make_list(v);
+        for (changes = 1, k = 1; k < PLANNED; k++)
+            changes += v[k].action != v[k - 1].action;
+        assert_int_equal(fw_plan_make(AF_INET, v, PLANNED, &plan), 0);
+        check_plan(v, &plan);
+        fewer += plan.n_groups < changes;
+        fw_plan_free(&plan);
+    }
+    assert_true(fewer > 0); /* runs were joined */
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_limits),
-        cmocka_unit_test(test_paths),
-        cmocka_unit_test(test_path_meaning),
-        cmocka_unit_test(test_intervals),
+        cmocka_unit_test(test_limits),       cmocka_unit_test(test_paths),
+        cmocka_unit_test(test_path_meaning), cmocka_unit_test(test_intervals),
+        cmocka_unit_test(test_plans),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);

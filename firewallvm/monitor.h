@@ -13,8 +13,10 @@
 #include "firewallvm/fw_state.h"
 #include "firewallvm/record.h"
 
-/* Rules of all sources together. */
-#define MONITOR_RULES_MAX 131072
+/* Rules of all sources together: as many as fit into one batch at the start,
+ * two kernel rules each (lib/nl.c, NL_SNDBUF_BYTES, which the kernel
+ * doubles). */
+#define MONITOR_RULES_MAX 32768
 /* Rules of one source whose counters are told. */
 #define MONITOR_COUNTS_MAX 512
 

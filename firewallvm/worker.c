@@ -8,6 +8,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "firewallvm/monitor.h"
 #include "firewallvm/source_set.h"
 #include "firewallvm/wall_clock.h"
 #include "firewallvm/worker_names.h"
@@ -60,15 +61,30 @@ static int read_list(struct worker *w, struct source *s,
 
 /* ---- start: the first whole state ---- */
 struct start_report {
+    size_t rules; /* of all lists so far */
     char status[SOURCES_MAX][RULE_SOURCE_STATUS_MAX];
 };
 
-static int start_list(struct worker *w, struct source *s, char *status)
+/* The monitor takes no more, and at the start it has no answer for each
+ * list: the one that has no room is blocked, the others are not. */
+static void start_room(struct start_report *rep, struct rule_source *list)
+{
+    if (!list->reason && list->n > MONITOR_RULES_MAX - rep->rules) {
+        list->reason = "too many rules of all sources";
+        strcpy(list->where, "kernel");
+    }
+    if (!list->reason)
+        rep->rules += list->n;
+}
+
+static int start_list(struct worker *w, struct source *s,
+                      struct start_report *rep, char *status)
 {
     struct rule_source list;
     bool gone;
     int r = read_list(w, s, &list, &gone);
 
+    start_room(rep, &list);
     if (r == 0) {
         worker_names_take(w->names, s, &list);
         r = worker_names_send(w->names, PRIVSEP_CHILD_FD, s, &list, false);
@@ -110,7 +126,7 @@ static int start_send(struct worker *w, struct start_report *rep)
     if (r == 0)
         r = send_paths(w, FW_PATH_EDGE);
     for (i = 0; i < w->sources.n && r == 0; i++)
-        r = start_list(w, &w->sources.v[i], rep->status[i]);
+        r = start_list(w, &w->sources.v[i], rep, rep->status[i]);
     if (r == 0) {
         rec = (struct record){.type = RECORD_READY,
                               .count = (uint32_t)w->sources.n};

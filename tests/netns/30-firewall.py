@@ -896,6 +896,32 @@ def check_swap(a):
     rm_key(f"/sysqube-firewall/{A4}/limits")
 
 
+def check_most(work, d, a):
+    """More rules of all sources together than the monitor takes."""
+    lines = [f"action={'drop' if i % 2 else 'accept'} dstports={i + 1}"
+             for i in range(4000)]
+    many = [f"10.137.1.{i}" for i in range(1, 10)]
+    rules(A4, ["action=accept"])
+    for ip in many:
+        rules(ip, lines)
+
+    def applied():
+        return [ip for ip in many if status(ip) == "applied 4000"]
+
+    report(applied() == many[:8] and status(many[8]).startswith("blocked"),
+           "36,000 rules: the list that has no room is blocked",
+           str([status(ip) for ip in many]))
+    d.end()
+    d = start(work)
+    report(d.alive() and len(applied()) == 8 and a("tcp", S4, 80) == A4 and
+           sum(status(ip).startswith("blocked kernel") for ip in many) == 1,
+           "also at a start, which is one batch",
+           str([status(ip) for ip in many]) + d.text()[-600:])
+    for ip in many:
+        gone(ip)
+    return d
+
+
 def check_restart(work, d, a):
     rules(A4, [f"action=accept dst4={S4}"])
     gone(B4)
@@ -989,6 +1015,7 @@ def scene(work):
     check_big(a)
     check_swap(a)
     report(d.alive(), "one process all the way")
+    d = check_most(work, d, a)
     d = check_restart(work, d, a)
     d = check_expire(work, d, a, b)
     check_snat(d, a)

@@ -274,8 +274,7 @@ static void test_limits(void **state)
                                   0xff, 0, 0, 0};
             wbuf_bytes(&w, h, sizeof(h));
             for (uint8_t e = 0; e < cases[i].eps; e++) {
-                uint8_t n =
-                    e < 15 ? (uint8_t)(e + 1) : (uint8_t)((e - 14) % 16 | 0x80);
+                uint8_t n = (uint8_t)(e < 15 ? e + 1 : ((e - 14) % 16) | 0x80);
                 const uint8_t b[7] = {7, 5, n, 2, 0, 2, 0};
                 wbuf_bytes(&w, b, sizeof(b));
             }

@@ -49,8 +49,11 @@ static void test_pool(void **state)
     void *large = usb_pool_get(pool, 8000);
     assert_non_null(large);
     usb_pool_put(pool, large);
-    assert_non_null(usb_pool_get(pool, 100)); /* what is kept makes room */
+    void *small = usb_pool_get(pool, 100);
+    assert_non_null(small); /* what is kept makes room */
+    usb_pool_put(pool, small);
     usb_pool_put(pool, NULL);
+    usb_pool_free(pool);
 }
 
 /* Memory of another kind, as far as it goes. */
@@ -379,6 +382,9 @@ static void test_slow_reader(void **state)
         got += (size_t)n;
     assert_int_equal(got, sent * USB_INPUT_BYTES); /* none was lost */
     vchan_free(client);
+    input_end_free(end);
+    loop_timer_free(late);
+    loop_free(s.loop);
     snprintf(path, sizeof(path), "%s/0.11.sock", dir);
     unlink(path);
     rmdir(dir);

@@ -171,6 +171,16 @@ int input_end_new(struct loop *loop, struct vchan *v,
     return 0;
 }
 
+void input_end_free(struct input_end *e)
+{
+    if (!e)
+        return;
+    loop_io_free(e->io);
+    loop_timer_free(e->again);
+    vchan_free(e->v);
+    free(e);
+}
+
 size_t input_end_room(const struct input_end *e)
 {
     return INPUT_END_RECORDS -

@@ -29,11 +29,13 @@ struct input_end_ops {
 
 /** @param v    taken over on success
  *  @param ops  borrowed
- *  @param ret  lives until the process ends
+ *  @param ret  freed by input_end_free(), which closes the channel
  *  @return 0; -errno */
 int input_end_new(struct loop *loop, struct vchan *v,
                   const struct input_end_ops *ops, void *arg,
                   struct input_end **ret);
+
+void input_end_free(struct input_end *e);
 
 /** Records that can be queued now. */
 size_t input_end_room(const struct input_end *e);

@@ -595,8 +595,8 @@ void compile_base(struct nft *b, const struct fw_state *st, bool has_flowtable)
     };
     size_t i;
 
-    /* Between the moment of the change and the end of the old chains these
-     * are empty and only their policy counts: the new ones judge. */
+    /* What the old chains' rules leave undecided until the kernel has ended
+     * them, the new ones judge (docs/firewall-internals.md, A known gap). */
     nft_table_add(b);
     nft_base_chain(b, "input", "filter", NFT_HOOK_INPUT, PRIO_FILTER, false);
     nft_base_chain(b, "forward", "filter", NFT_HOOK_FORWARD, PRIO_FILTER,

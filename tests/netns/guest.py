@@ -37,6 +37,7 @@ cd /over/root
 mount -t proc p proc; mount -t sysfs s sys; mount -t devtmpfs d dev
 mount -t tmpfs t tmp; mount -t tmpfs t run
 mkdir -p dev/pts dev/shm; mount -t tmpfs t dev/shm
+mkdir -p .{top}; mount --bind /host{top} .{top}
 ip link set lo up
 echo 4096 > proc/sys/net/netfilter/nf_conntrack_buckets
 chroot . /usr/bin/env -i {env} {python} {test}
@@ -76,6 +77,7 @@ def make(guest, folder, test):
     with open(root + "/init", "w", encoding="ascii") as file:
         file.write(INIT.format(
             modules=" ".join(MODULES), python=python(), test=test,
+            top=lib.TOP,
             env=" ".join(f"{k}={v}" for k, v in env.items())))
     os.chmod(root + "/init", 0o755)
     initrd = os.path.join(folder, "initrd")
